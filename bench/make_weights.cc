@@ -1,0 +1,166 @@
+// make_weights: a weight file of any size with random weights, and rows to make requests of; for
+// measurements that care for bytes and cache lines, not for what the model has learned.
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "model/dictionary.h"
+#include "model/feature_schema.h"
+#include "model/weight_writer.h"
+#include "trainer/schema_yaml.h"
+
+namespace fmserve::bench {
+namespace {
+
+constexpr size_t kFields = 20;  // half of the user and page, half of the item
+constexpr size_t kGoldens = 50;
+constexpr size_t kDataRows = 20'000;
+
+struct Arguments {
+  uint64_t rows = 4'000'000;
+  uint32_t k = 16;
+  uint64_t seed = 1;
+  std::string out;
+  std::string data_dir;
+};
+
+std::string SchemaYaml() {
+  std::string yaml = "task: binary\nfields:\n";
+  for (size_t f = 0; f < kFields; ++f) {
+    absl::StrAppend(&yaml, "  - {name: f", f,
+                    ", value_type: integer, side: ", f < kFields / 2 ? "context" : "item", "}\n");
+  }
+  return yaml;
+}
+
+// Weights as a pure function of (seed, key, index): uniform in [-0.1, 0.1].
+class RandomWeights {
+ public:
+  RandomWeights(uint64_t seed, uint32_t k) : seed_(model::DictionaryHash::Mix(seed)), v_(k) {}
+
+  float w(uint64_t key) const { return Draw(key, 0); }
+  const std::vector<float>& v(uint64_t key) {
+    for (size_t i = 0; i < v_.size(); ++i) v_[i] = Draw(key, i + 1);
+    return v_;
+  }
+
+ private:
+  float Draw(uint64_t key, uint64_t index) const {
+    const uint64_t bits =
+        model::DictionaryHash::Mix(key ^ model::DictionaryHash::Mix(seed_ + index));
+    return static_cast<float>(bits >> 40) * 0x1p-24F * 0.2F - 0.1F;
+  }
+
+  uint64_t seed_;
+  std::vector<float> v_;
+};
+
+// A row of the data: one value per field.
+std::vector<std::string> DrawCells(uint64_t values_per_field, std::mt19937_64& random) {
+  std::uniform_int_distribution<uint64_t> values(0, values_per_field - 1);
+  std::vector<std::string> cells;
+  for (size_t f = 0; f < kFields; ++f) cells.push_back(absl::StrCat(values(random)));
+  return cells;
+}
+
+model::Golden MakeGolden(const model::FeatureSchema& schema, std::vector<std::string> cells,
+                         RandomWeights& weights, uint32_t k) {
+  std::vector<double> sums(k);
+  double score = 0.0;
+  for (size_t f = 0; f < kFields; ++f) {
+    const uint64_t key =
+        model::ValueKey(schema.seed(f), static_cast<int64_t>(std::stoll(cells[f])));
+    const std::vector<float>& v = weights.v(key);
+    score += weights.w(key);
+    for (uint32_t i = 0; i < k; ++i) {
+      score += v[i] * sums[i];
+      sums[i] += v[i];
+    }
+  }
+  return {.cells = std::move(cells), .score = score};
+}
+
+absl::Status WriteWeights(const Arguments& arguments, const model::FeatureSchema& schema) {
+  RandomWeights weights(arguments.seed, arguments.k);
+  model::WeightWriter writer({.model_name = "bench",
+                              .calibration = {},
+                              .k = arguments.k,
+                              .schema = schema,
+                              .with_names = false});
+  const uint64_t values_per_field = arguments.rows / kFields;
+  for (size_t f = 0; f < kFields; ++f) {
+    for (uint64_t value = 0; value < values_per_field; ++value) {
+      const uint64_t key = model::ValueKey(schema.seed(f), static_cast<int64_t>(value));
+      absl::Status status = writer.AddRow({.key = key,
+                                           .field = static_cast<uint8_t>(f),
+                                           .value = {},
+                                           .w = weights.w(key),
+                                           .v = weights.v(key)});
+      if (!status.ok()) return status;
+    }
+  }
+  std::mt19937_64 random(arguments.seed);
+  for (size_t i = 0; i < kGoldens; ++i) {
+    writer.AddGolden(MakeGolden(schema, DrawCells(values_per_field, random), weights, arguments.k));
+  }
+  return writer.Finish(arguments.out);
+}
+
+absl::Status WriteData(const Arguments& arguments) {
+  const std::filesystem::path dir = arguments.data_dir;
+  std::filesystem::create_directories(dir);
+  std::ofstream schema(dir / "schema.yaml");
+  schema << SchemaYaml();
+  std::ofstream rows(dir / "rows.tsv");
+  for (size_t f = 0; f < kFields; ++f) rows << (f == 0 ? "" : "\t") << "f" << f;
+  rows << "\n";
+  std::mt19937_64 random(1);
+  for (size_t i = 0; i < kDataRows; ++i) {
+    const std::vector<std::string> cells = DrawCells(arguments.rows / kFields, random);
+    for (size_t f = 0; f < kFields; ++f) rows << (f == 0 ? "" : "\t") << cells[f];
+    rows << "\n";
+  }
+  schema.close();
+  rows.close();
+  return schema && rows ? absl::OkStatus()
+                        : absl::UnavailableError("cannot write " + arguments.data_dir);
+}
+
+absl::Status Run(const Arguments& arguments) {
+  const auto schema = trainer::ParseSchemaYaml(SchemaYaml(), "schema.yaml");
+  if (!schema.ok()) return schema.status();
+  if (!arguments.data_dir.empty()) {
+    if (absl::Status status = WriteData(arguments); !status.ok()) return status;
+  }
+  return WriteWeights(arguments, schema->features);
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Writes a weight file of random weights.", "make_weights");
+  Arguments arguments;
+  app.add_option("--rows", arguments.rows, "Rows, rounded down to a multiple of 20")
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{kFields}, uint64_t{1} << 31));
+  app.add_option("--k", arguments.k, "Factors")->capture_default_str()->check(CLI::Range(1, 256));
+  app.add_option("--seed", arguments.seed, "Another seed, other weights")->capture_default_str();
+  app.add_option("--out", arguments.out, "Weight file")->required();
+  app.add_option("--data", arguments.data_dir,
+                 "Folder for schema.yaml and rows.tsv; the same for every seed");
+  app.footer("Example:\n  make_weights --rows 4000000 --seed 2 --out big.fmw --data big");
+  CLI11_PARSE(app, argc, argv);
+  const absl::Status status = Run(arguments);
+  if (!status.ok()) std::cerr << "make_weights: " << status.message() << "\n";
+  return status.ok() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace fmserve::bench
+
+int main(int argc, char** argv) { return fmserve::bench::Main(argc, argv); }

@@ -1,0 +1,33 @@
+#include "model/checksum.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+namespace fmserve::model {
+namespace {
+
+Checksum Canonical(XXH128_hash_t hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  Checksum checksum;
+  std::copy(std::begin(canonical.digest), std::end(canonical.digest), checksum.begin());
+  return checksum;
+}
+
+}  // namespace
+
+Hasher::Hasher() : state_(XXH3_createState()) { Reset(); }
+void Hasher::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+void Hasher::Reset() { XXH3_128bits_reset(state_.get()); }
+Checksum Hasher::Digest() const { return Canonical(XXH3_128bits_digest(state_.get())); }
+
+void Hasher::Update(std::span<const std::byte> bytes) {
+  XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
+}
+
+Checksum ChecksumOf(std::span<const std::byte> bytes) {
+  return Canonical(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+}  // namespace fmserve::model

@@ -1,0 +1,169 @@
+// AVX2 + FMA + F16C: eight factors per register. Intrinsics and internal functions only
+// (README.md).
+#include <immintrin.h>
+
+#include "model/kernels/accumulate.h"
+#include "model/kernels/row_offsets.h"
+
+namespace fmserve::model::avx2 {
+namespace {
+
+constexpr uint32_t kLanes = 8;
+
+inline float LoadFloat(const std::byte* at) {
+  return _mm_cvtss_f32(_mm_load_ss(reinterpret_cast<const float*>(at)));
+}
+
+// Eight factors of a row, not yet scaled.
+template <Quantization kQuantization>
+inline __m256 Load(const std::byte* at) {
+  if constexpr (kQuantization == Quantization::kF32) {
+    return _mm256_loadu_ps(reinterpret_cast<const float*>(at));
+  } else if constexpr (kQuantization == Quantization::kF16) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+  } else {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+  }
+}
+
+// The last `count` factors of a row, 1 to 7, and zeros: the padding of the row, or what no load
+// brings. Reads whole groups of 16 bytes, which always lie inside the row, and not with a mask: a
+// masked load that reaches into the next cache line waits for that line, although it takes nothing
+// from it.
+template <Quantization kQuantization>
+inline __m256 LoadTail(const std::byte* at, uint32_t count) {
+  if (kQuantization == Quantization::kF32 && count <= 4) {
+    return _mm256_zextps128_ps256(_mm_loadu_ps(reinterpret_cast<const float*>(at)));
+  }
+  return Load<kQuantization>(at);
+}
+
+inline double SumLanes(__m256 lanes) {
+  const __m256d four = _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(lanes)),
+                                     _mm256_cvtps_pd(_mm256_extractf128_ps(lanes, 1)));
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+// The x of a row's stored values.
+template <Quantization kQuantization>
+inline float ScaledX(const std::byte* row, float x) {
+  return kQuantization == Quantization::kInt8 ? x * LoadFloat(row + kRowScale) : x;
+}
+
+// All sums in registers.
+template <Quantization kQuantization, uint32_t kFixedK>
+double AccumulateFixed(const RowsView& rows, const uint32_t* slots, const float* xs, size_t n,
+                       const float* sums_in, float* sums_out) {
+  constexpr uint32_t kRegisters = kFixedK / kLanes;
+  __m256 sums[kRegisters];
+  for (uint32_t r = 0; r < kRegisters; ++r) sums[r] = _mm256_loadu_ps(sums_in + r * kLanes);
+  double linear = 0.0;
+  __m256 pairs = _mm256_setzero_ps();
+  for (size_t i = 0; i < n; ++i) {
+    if (slots[i] == kNoSlot) continue;
+    const std::byte* row = rows.bytes + uint64_t{slots[i]} * rows.stride_bytes;
+    linear += double{LoadFloat(row + kRowW)} * double{xs[i]};
+    const __m256 x = _mm256_set1_ps(ScaledX<kQuantization>(row, xs[i]));
+    __m256 row_pairs = _mm256_setzero_ps();
+    for (uint32_t r = 0; r < kRegisters; ++r) {
+      const std::byte* at = row + kRowValues + r * kLanes * kValueBytes<kQuantization>;
+      const __m256 xv = _mm256_mul_ps(x, Load<kQuantization>(at));
+      row_pairs = _mm256_fmadd_ps(xv, sums[r], row_pairs);
+      sums[r] = _mm256_add_ps(sums[r], xv);
+    }
+    pairs = _mm256_add_ps(pairs, row_pairs);
+  }
+  if (sums_out != nullptr) {
+    for (uint32_t r = 0; r < kRegisters; ++r) _mm256_storeu_ps(sums_out + r * kLanes, sums[r]);
+    if (kRegisters % 2 != 0) {
+      _mm256_storeu_ps(sums_out + kRegisters * kLanes, _mm256_setzero_ps());
+    }
+  }
+  return linear + SumLanes(pairs);
+}
+
+// Sums on the stack.
+template <Quantization kQuantization>
+double AccumulateAny(const RowsView& rows, const uint32_t* slots, const float* xs, size_t n,
+                     const float* sums_in, float* sums_out) {
+  const uint32_t padded_k = (rows.k + 15) / 16 * 16;
+  const uint32_t full_k = rows.k / kLanes * kLanes;
+  const uint32_t tail = rows.k - full_k;
+  alignas(32) float sums[kMaxK];
+  for (uint32_t f = 0; f < padded_k; f += kLanes) {
+    _mm256_store_ps(sums + f, _mm256_loadu_ps(sums_in + f));
+  }
+  double linear = 0.0;
+  __m256 pairs = _mm256_setzero_ps();
+  for (size_t i = 0; i < n; ++i) {
+    if (slots[i] == kNoSlot) continue;
+    const std::byte* row = rows.bytes + uint64_t{slots[i]} * rows.stride_bytes;
+    linear += double{LoadFloat(row + kRowW)} * double{xs[i]};
+    const __m256 x = _mm256_set1_ps(ScaledX<kQuantization>(row, xs[i]));
+    __m256 row_pairs = _mm256_setzero_ps();
+    const auto add = [&](uint32_t f, __m256 v) {
+      const __m256 xv = _mm256_mul_ps(x, v);
+      const __m256 sum = _mm256_load_ps(sums + f);
+      row_pairs = _mm256_fmadd_ps(xv, sum, row_pairs);
+      _mm256_store_ps(sums + f, _mm256_add_ps(sum, xv));
+    };
+    const std::byte* values = row + kRowValues;
+    for (uint32_t f = 0; f < full_k; f += kLanes) {
+      add(f, Load<kQuantization>(values + f * kValueBytes<kQuantization>));
+    }
+    if (tail != 0) {
+      add(full_k, LoadTail<kQuantization>(values + full_k * kValueBytes<kQuantization>, tail));
+    }
+    pairs = _mm256_add_ps(pairs, row_pairs);
+  }
+  if (sums_out != nullptr) {
+    for (uint32_t f = 0; f < padded_k; f += kLanes) {
+      _mm256_storeu_ps(sums_out + f, _mm256_load_ps(sums + f));
+    }
+  }
+  return linear + SumLanes(pairs);
+}
+
+template <Quantization kQuantization>
+AccumulateFn ForK(uint32_t k) {
+  switch (k) {
+    case 8:
+      return AccumulateFixed<kQuantization, 8>;
+    case 16:
+      return AccumulateFixed<kQuantization, 16>;
+    case 32:
+      return AccumulateFixed<kQuantization, 32>;
+    case 64:
+      return AccumulateFixed<kQuantization, 64>;
+    default:
+      return AccumulateAny<kQuantization>;
+  }
+}
+
+}  // namespace
+
+AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
+  switch (quantization) {
+    case Quantization::kF32:
+      return ForK<Quantization::kF32>(k);
+    case Quantization::kF16:
+      return ForK<Quantization::kF16>(k);
+    case Quantization::kInt8:
+      return ForK<Quantization::kInt8>(k);
+  }
+  return nullptr;
+}
+
+double Dot(const float* a, const float* b, size_t padded_k) {
+  __m256 even = _mm256_setzero_ps();
+  __m256 odd = _mm256_setzero_ps();
+  for (size_t f = 0; f < padded_k; f += 2 * kLanes) {
+    even = _mm256_fmadd_ps(_mm256_loadu_ps(a + f), _mm256_loadu_ps(b + f), even);
+    odd = _mm256_fmadd_ps(_mm256_loadu_ps(a + f + kLanes), _mm256_loadu_ps(b + f + kLanes), odd);
+  }
+  return SumLanes(even) + SumLanes(odd);
+}
+
+}  // namespace fmserve::model::avx2

@@ -1,0 +1,50 @@
+#include "model/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+
+namespace fmserve::model {
+
+absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
+  // O_NONBLOCK: opening a named pipe must fail, not wait for a writer.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot open"));
+  struct stat stat = {};
+  if (fstat(fd, &stat) != 0) {
+    const int error = errno;
+    close(fd);
+    return absl::ErrnoToStatus(error, absl::StrCat(path, ": cannot stat"));
+  }
+  if (!S_ISREG(stat.st_mode) || stat.st_size == 0) {
+    close(fd);
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, S_ISREG(stat.st_mode) ? ": is empty" : ": is not a regular file"));
+  }
+  MappedFile file;
+  file.size_ = static_cast<size_t>(stat.st_size);
+  void* const data = mmap(nullptr, file.size_, PROT_READ, MAP_SHARED, fd, 0);
+  const int error = errno;
+  close(fd);
+  if (data == MAP_FAILED) return absl::ErrnoToStatus(error, absl::StrCat(path, ": cannot map"));
+  file.data_ = static_cast<const std::byte*>(data);
+  return file;
+}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace fmserve::model

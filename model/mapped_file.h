@@ -1,0 +1,39 @@
+// A read-only memory mapping of a whole file.
+#ifndef FMSERVE_MODEL_MAPPED_FILE_H_
+#define FMSERVE_MODEL_MAPPED_FILE_H_
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+namespace fmserve::model {
+
+// Immutable, movable; unmaps in the destructor. Whoever truncates a mapped file kills its readers
+// (SIGBUS), so a server maps only files in a cache of its own (loader/cache.h); a tool may map what
+// the user names.
+class MappedFile {
+ public:
+  // NotFound, PermissionDenied or InvalidArgument (not a regular file, empty) naming the path.
+  static absl::StatusOr<MappedFile> Open(const std::string& path);
+
+  MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  MappedFile() = default;
+
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace fmserve::model
+
+#endif  // FMSERVE_MODEL_MAPPED_FILE_H_

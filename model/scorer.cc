@@ -1,0 +1,73 @@
+#include "model/scorer.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace fmserve::model {
+
+void Scratch::ResetUnknown() {
+  std::fill(std::begin(unknown_by_field_), std::end(unknown_by_field_), 0U);
+}
+
+Scorer::Scorer(const WeightFile& file, const KernelTable& kernels)
+    : file_(&file),
+      accumulate_(kernels.accumulate(file.rows().quantization, file.rows().k)),
+      dot_(kernels.dot) {
+  rare_slots_.fill(kNoSlot);
+  for (size_t field = 0; field < file.schema().size(); ++field) {
+    rare_slots_[field] = file.dictionary().Find(file.schema().rare_key(field));
+  }
+}
+
+std::span<const uint32_t> Scorer::Resolve(FeatureSpan features, Scratch& scratch) const {
+  if (scratch.slots_.size() < features.size()) scratch.slots_.resize(features.size());
+  const std::span<uint32_t> slots(scratch.slots_.data(), features.size());
+  file_->dictionary().FindAll(features.keys, slots);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (slots[i] != kNoSlot) continue;
+    const uint8_t field = features.fields[i];
+    ++scratch.unknown_by_field_[field];
+    slots[i] = rare_slots_[field];
+  }
+  return slots;
+}
+
+void Scorer::ScoreContext(FeatureSpan context, Scratch& scratch) const {
+  const std::span<const uint32_t> slots = Resolve(context, scratch);
+  std::fill_n(scratch.sums_, PaddedK(file_->rows().k), 0.0F);
+  scratch.context_score_ =
+      file_->info().w0 + accumulate_(file_->rows(), slots.data(), context.xs.data(), slots.size(),
+                                     scratch.sums_, scratch.sums_);
+}
+
+void Scorer::ScoreCandidates(FeatureSpan features, std::span<const uint32_t> lengths,
+                             Scratch& scratch, std::span<float> scores) const {
+  assert(scores.size() == lengths.size());
+  const std::span<const uint32_t> slots = Resolve(features, scratch);
+  size_t first = 0;
+  for (size_t c = 0; c < lengths.size(); ++c) {
+    assert(first + lengths[c] <= slots.size());
+    const double added = accumulate_(file_->rows(), slots.data() + first,
+                                     features.xs.data() + first, lengths[c], scratch.sums_,
+                                     /*sums_out=*/nullptr);
+    scores[c] = static_cast<float>(scratch.context_score_ + added);
+    first += lengths[c];
+  }
+  assert(first == slots.size());
+}
+
+FoldedItem Scorer::Fold(FeatureSpan item, Scratch& scratch) const {
+  const std::span<const uint32_t> slots = Resolve(item, scratch);
+  FoldedItem folded;
+  folded.vector.resize(PaddedK(file_->rows().k));
+  folded.bias = accumulate_(file_->rows(), slots.data(), item.xs.data(), slots.size(),
+                            folded.vector.data(), folded.vector.data());
+  return folded;
+}
+
+float Scorer::ScoreFolded(const FoldedItem& item, const Scratch& scratch) const {
+  return static_cast<float>(scratch.context_score_ + item.bias +
+                            dot_(item.vector.data(), scratch.sums_, item.vector.size()));
+}
+
+}  // namespace fmserve::model

@@ -1,0 +1,110 @@
+// Scores candidates with a factorization machine (Rendle, "Factorization Machines", ICDM 2010):
+//
+//   score(x) = w0 + sum_i w_i x_i + sum_{i<j} <v_i, v_j> x_i x_j
+//
+// over the features of context and candidate together.
+//
+// Each element of a list is a feature of its own: one that stands twice interacts with itself, as
+// in the formula. A feature without a row adds what the rare row of its field adds, or nothing if
+// there is none, and is counted as unknown. An empty list is a list; without any feature the score
+// is w0.
+#ifndef FMSERVE_MODEL_SCORER_H_
+#define FMSERVE_MODEL_SCORER_H_
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/feature_list.h"
+#include "model/kernels/kernels.h"
+#include "model/weight_file.h"
+
+namespace fmserve::model {
+
+// Memory of one request; owned by the caller, used by one thread at a time, reused without
+// allocating once it has seen the largest request. Holds the sums of the last ScoreContext.
+class Scratch {
+ public:
+  Scratch() = default;
+
+  // Lookups without a row, per field, since ResetUnknown().
+  std::span<const uint32_t> unknown_by_field() const { return unknown_by_field_; }
+  void ResetUnknown();
+
+ private:
+  friend class Scorer;
+  alignas(64) float sums_[kMaxK] = {};  // PaddedK(k) of them, see kernels.h
+  double context_score_ = 0.0;          // w0 + linear part and interactions of the context
+  std::vector<uint32_t> slots_;
+  uint32_t unknown_by_field_[kMaxFields] = {};
+};
+
+// A catalogue item whose features were summed beforehand:
+// score = context_score + bias + <vector, context sums>.
+struct FoldedItem {
+  std::vector<float> vector;  // PaddedK(k), see kernels.h
+  double bias = 0.0;
+};
+
+// One feature's share of a score.
+struct Explanation {
+  struct Term {
+    uint32_t feature = 0;  // index into context followed by candidate
+    double linear = 0.0;   // w x
+  };
+  struct Pair {
+    uint32_t first = 0;
+    uint32_t second = 0;
+    double interaction = 0.0;  // <v_i, v_j> x_i x_j
+  };
+  double w0 = 0.0;
+  std::vector<Term> terms;
+  std::vector<Pair> pairs;  // first < second
+  std::vector<bool> known;  // per feature
+  double score = 0.0;       // w0 + all linear + all interactions
+};
+
+// Immutable; safe from any thread, each with its own Scratch.
+class Scorer {
+ public:
+  // `file` must outlive the scorer.
+  Scorer(const WeightFile& file, const KernelTable& kernels);
+
+  // Sums the context once per request and keeps the sums in `scratch`.
+  void ScoreContext(FeatureSpan context, Scratch& scratch) const;
+
+  // Scores candidates against the context in `scratch`. `features` holds the candidates' features
+  // one after the other, lengths[c] of them for candidate c (sum of lengths == features.size());
+  // scores.size() == lengths.size(). Scores do not depend on which candidates stand beside each
+  // other. Memory reads of all features are in flight together, so a call should bring a few
+  // hundred features or more; about 64 candidates do.
+  void ScoreCandidates(FeatureSpan features, std::span<const uint32_t> lengths, Scratch& scratch,
+                       std::span<float> scores) const;
+
+  // Sums an item's features once and for all; the context in `scratch` is not touched. Then O(k)
+  // per score.
+  FoldedItem Fold(FeatureSpan item, Scratch& scratch) const;
+  float ScoreFolded(const FoldedItem& item, const Scratch& scratch) const;
+
+  // In double precision, from the rows as they are stored: what each feature and each pair
+  // contributes. The reference that kernels are tested against. O(n^2 k).
+  Explanation Explain(FeatureSpan context, FeatureSpan candidate) const;
+
+  // Calibration and link: the probability of a click (binary) or the predicted value (regression).
+  double Predict(float score) const { return fmserve::model::Predict(file_->info(), score); }
+
+ private:
+  // Slots of the features, with the rare row for unknown values; counts the unknown. Valid until
+  // the next call.
+  std::span<const uint32_t> Resolve(FeatureSpan features, Scratch& scratch) const;
+
+  const WeightFile* file_;
+  AccumulateFn accumulate_;
+  DotFn dot_;
+  std::array<uint32_t, kMaxFields> rare_slots_;  // per field, kNoSlot when there is none
+};
+
+}  // namespace fmserve::model
+
+#endif  // FMSERVE_MODEL_SCORER_H_

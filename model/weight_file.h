@@ -1,0 +1,102 @@
+// Bytes -> validated typed views. The only code that reads a weight file, and it trusts nothing.
+#ifndef FMSERVE_MODEL_WEIGHT_FILE_H_
+#define FMSERVE_MODEL_WEIGHT_FILE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/dictionary.h"
+#include "model/feature_schema.h"
+#include "model/golden.h"
+#include "model/mapped_file.h"
+#include "model/name_table.h"
+#include "model/row_layout.h"
+#include "model/types.h"
+
+namespace fmserve::model {
+
+// What the header says.
+struct WeightInfo {
+  uint16_t format_major = 0;
+  uint16_t format_minor = 0;
+  std::string model_name;
+  uint64_t version = 0;  // 0: not published yet
+  uint64_t created_unix_us = 0;
+  uint64_t file_size = 0;
+  Task task = Task::kBinary;
+  Quantization quantization = Quantization::kF32;
+  Link link = Link::kSigmoid;
+  Calibration calibration;
+  uint32_t k = 0;
+  uint64_t rows_count = 0;
+  uint64_t slots_count = 0;
+  double w0 = 0.0;
+};
+
+struct SectionInfo {
+  uint32_t type = 0;
+  bool required = false;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+};
+
+// Immutable; every view lives as long as the file. Safe from any thread.
+class WeightFile {
+ public:
+  // Validates everything before it returns: header, section table, alignment, overlaps, bounds,
+  // counts against sizes, checksums, schema, that each key lies in the slot where its lookup ends,
+  // finite values, goldens, metadata. DataLoss, InvalidArgument (not a weight file) or
+  // Unimplemented (another major version, an unknown required section), or what MappedFile::Open
+  // says; the message names the path, the section, the offset and what is wrong.
+  static absl::StatusOr<std::shared_ptr<const WeightFile>> Open(const std::string& path);
+
+  // The same over bytes that the caller keeps alive and unchanged; `bytes` must be 64-byte aligned.
+  static absl::StatusOr<std::shared_ptr<const WeightFile>> FromBytes(
+      std::span<const std::byte> bytes);
+
+  const WeightInfo& info() const { return info_; }
+  const FeatureSchema& schema() const { return schema_; }
+  const Dictionary& dictionary() const { return dictionary_; }
+  const RowsView& rows() const { return rows_; }
+  const std::vector<Golden>& goldens() const { return goldens_; }
+  const Metadata& metadata() const { return metadata_; }
+  const std::vector<SectionInfo>& sections() const { return sections_; }
+
+  // Field and value of the row in `slot`; nothing when the file carries no names or the slot is
+  // empty.
+  std::optional<FeatureName> name(uint32_t slot) const;
+
+  // The sections that scoring reads (dictionary and rows): what to warm.
+  std::vector<std::span<const std::byte>> serving_bytes() const;
+
+ private:
+  WeightFile() = default;
+  friend class WeightFileParser;
+
+  std::optional<MappedFile> mapping_;
+  std::span<const std::byte> dictionary_bytes_;
+  std::span<const std::byte> rows_bytes_;
+  WeightInfo info_;
+  FeatureSchema schema_;
+  Dictionary dictionary_;
+  RowsView rows_;
+  std::vector<Golden> goldens_;
+  Metadata metadata_;
+  NameTable names_;
+  std::vector<SectionInfo> sections_;
+};
+
+// What a published score goes through after the sum of the model: calibration, then link.
+// Probability for kSigmoid.
+double Predict(const WeightInfo& info, double score);
+
+}  // namespace fmserve::model
+
+#endif  // FMSERVE_MODEL_WEIGHT_FILE_H_

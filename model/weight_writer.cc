@@ -1,0 +1,190 @@
+#include "model/weight_writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/atomic_file.h"
+#include "model/file_header.h"
+#include "model/quantization.h"
+#include "model/row_layout.h"
+#include "model/section_writer.h"
+#include "model/text.h"
+
+namespace fmserve::model {
+namespace {
+
+using format::FileHeader;
+using format::SectionType;
+
+constexpr uint64_t kRowsPerBlock = uint64_t{1} << 14;
+constexpr uint32_t kNoRow = 0xffffffff;
+
+std::vector<uint32_t> RowsBySlot(const DictionaryPlan& plan) {
+  std::vector<uint32_t> row_of_slot(plan.slots_count, kNoRow);
+  for (size_t i = 0; i < plan.slots.size(); ++i)
+    row_of_slot[plan.slots[i]] = static_cast<uint32_t>(i);
+  return row_of_slot;
+}
+
+absl::Status Refused(const char* what, const absl::Status& why) {
+  return absl::InvalidArgumentError(absl::StrCat(what, ": ", why.message()));
+}
+
+void WriteSmallSection(SectionType type, uint32_t flags, std::string_view bytes,
+                       SectionWriter& out) {
+  out.Begin(type, flags);
+  out.Append(bytes);
+  out.End();
+}
+
+}  // namespace
+
+WeightWriter::WeightWriter(WeightFileOptions options)
+    : options_(std::move(options)),
+      stride_bytes_(RowStrideBytes(options_.quantization, options_.k)) {}
+
+std::byte* WeightWriter::row(uint64_t index) const {
+  return row_blocks_[index / kRowsPerBlock].get() + index % kRowsPerBlock * stride_bytes_;
+}
+
+absl::Status WeightWriter::AddRow(const WriterRow& row) {
+  const uint64_t index = keys_.size();
+  if (row.v.size() != options_.k) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("row ", index, ": ", row.v.size(), " values, the model has k = ", options_.k));
+  }
+  if (row.field >= options_.schema.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("row ", index, ": field ", row.field,
+                                                   " of a schema of ", options_.schema.size(),
+                                                   " fields"));
+  }
+  if (index == row_blocks_.size() * kRowsPerBlock) {
+    row_blocks_.push_back(
+        std::make_unique_for_overwrite<std::byte[]>(kRowsPerBlock * stride_bytes_));
+  }
+  absl::Status status =
+      EncodeRow(options_.quantization, row.key, row.w, row.v, {this->row(index), stride_bytes_});
+  if (!status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("row ", index, " (field '", options_.schema.field(row.field).name, "', value ",
+                     Quote(row.value), "): ", status.message()));
+  }
+  keys_.push_back(row.key);
+  if (options_.with_names) {
+    name_text_.push_back(static_cast<char>(row.field));
+    name_text_.append(row.value);
+    name_ends_.push_back(name_text_.size());
+  }
+  return absl::OkStatus();
+}
+
+void WeightWriter::AddGolden(Golden golden) { goldens_.push_back(std::move(golden)); }
+
+void WeightWriter::SetMetadata(Metadata metadata) { metadata_ = std::move(metadata); }
+
+FileHeader WeightWriter::MakeHeader(const DictionaryPlan& plan) const {
+  FileHeader header = {};
+  header.version = options_.version;
+  header.created_unix_us = options_.created_unix_us;
+  SetModelName(options_.model_name, header);
+  header.task = static_cast<uint8_t>(options_.task);
+  header.quantization = static_cast<uint8_t>(options_.quantization);
+  header.link = static_cast<uint8_t>(options_.link);
+  header.calibration_kind = static_cast<uint8_t>(options_.calibration.kind);
+  header.k = options_.k;
+  header.rows_count = keys_.size();
+  header.slots_count = plan.slots_count;
+  header.row_stride_bytes = stride_bytes_;
+  header.dictionary_seed = plan.seed;
+  header.w0 = options_.w0;
+  header.calibration_scale = options_.calibration.scale;
+  header.calibration_offset = options_.calibration.offset;
+  return header;
+}
+
+void WeightWriter::WriteRows(std::span<const uint32_t> row_of_slot, SectionWriter& out) const {
+  constexpr size_t kAhead = 16;  // rows in slot order are all over memory
+  const std::vector<std::byte> empty(stride_bytes_);
+  out.Begin(SectionType::kRows, format::kSectionRequired);
+  for (size_t slot = 0; slot < row_of_slot.size(); ++slot) {
+    if (slot + kAhead < row_of_slot.size() && row_of_slot[slot + kAhead] != kNoRow) {
+      __builtin_prefetch(row(row_of_slot[slot + kAhead]));
+    }
+    const uint32_t index = row_of_slot[slot];
+    out.Append({index == kNoRow ? empty.data() : row(index), stride_bytes_});
+  }
+  out.End();
+}
+
+void WeightWriter::WriteNames(std::span<const uint32_t> row_of_slot, SectionWriter& out) const {
+  const auto record = [&](uint32_t index) {
+    if (index == kNoRow) return std::string_view();
+    const uint64_t begin = index == 0 ? 0 : name_ends_[index - 1];
+    return std::string_view(name_text_).substr(begin, name_ends_[index] - begin);
+  };
+  out.Begin(SectionType::kNames, 0);
+  uint64_t end = 0;
+  for (const uint32_t index : row_of_slot) {
+    end += record(index).size();
+    out.Append(std::as_bytes(std::span(&end, 1)));
+  }
+  for (const uint32_t index : row_of_slot) out.Append(record(index));
+  out.End();
+}
+
+absl::Status WeightWriter::Finish(const std::string& path) {
+  absl::Status name_status = CheckModelName(options_.model_name);
+  if (!name_status.ok()) return name_status;
+  absl::StatusOr<DictionaryPlan> plan = PlanDictionary(keys_);
+  if (!plan.ok()) return plan.status();
+  const FileHeader header = MakeHeader(*plan);
+  if (absl::Status status = CheckHeaderFields(header); !status.ok()) return status;
+
+  // What is written must be readable, so the readers are asked before anything is written.
+  const std::string schema = options_.schema.Serialize();
+  const std::string goldens = SerializeGoldens(goldens_);
+  const std::string metadata = SerializeMetadata(metadata_);
+  if (auto parsed = FeatureSchema::Parse(schema); !parsed.ok())
+    return Refused("schema", parsed.status());
+  if (auto parsed = ParseMetadata(metadata); !parsed.ok())
+    return Refused("metadata", parsed.status());
+  if (auto parsed = ParseGoldens(goldens); !parsed.ok()) return Refused("goldens", parsed.status());
+  if (absl::Status status = CheckCells(goldens_, options_.schema.size()); !status.ok()) {
+    return Refused("goldens", status);
+  }
+
+  absl::StatusOr<AtomicFile> file = AtomicFile::Create(path);
+  if (!file.ok()) return file.status();
+  SectionWriter out(*file, options_.with_names ? 6 : 5);
+  WriteSmallSection(SectionType::kSchema, format::kSectionRequired, schema, out);
+  WriteSmallSection(SectionType::kMetadata, 0, metadata, out);
+  WriteSmallSection(SectionType::kGoldens, 0, goldens, out);
+  const auto pilots = std::as_bytes(std::span(plan->pilots));
+  out.Begin(SectionType::kDictionary, format::kSectionRequired);
+  out.Append(pilots);
+  out.End();
+  const std::vector<uint32_t> row_of_slot = RowsBySlot(*plan);
+  WriteRows(row_of_slot, out);
+  if (options_.with_names) WriteNames(row_of_slot, out);
+  if (absl::Status status = out.Finish(header); !status.ok()) return status;
+  return file->Commit();
+}
+
+absl::Status StampHeader(std::span<std::byte> image, std::string_view model_name,
+                         uint64_t version) {
+  absl::StatusOr<FileHeader> old_header = ReadHeader(image);
+  if (!old_header.ok()) return Refused("cannot stamp", old_header.status());
+  if (absl::Status status = CheckModelName(model_name); !status.ok()) return status;
+  FileHeader header = *old_header;
+  SetModelName(model_name, header);
+  header.version = version;
+  std::memcpy(image.data(), &header, sizeof(header));
+  const Checksum checksum = HeaderChecksum(image, header);
+  std::memcpy(image.data() + offsetof(FileHeader, header_checksum), checksum.data(),
+              checksum.size());
+  return absl::OkStatus();
+}
+
+}  // namespace fmserve::model

@@ -1,0 +1,76 @@
+// Writes the golden files of the format version that this program writes: make_golden_files
+// <directory>. tests/golden/README.md says when.
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "model/weight_writer.h"
+#include "tests/model/sample_file.h"
+
+namespace fmserve::model {
+namespace {
+
+// The worked example of WEIGHT_FORMAT.md: every number is a short binary fraction, so that all sums
+// are exact.
+absl::Status WriteExample(const std::string& path) {
+  std::vector<Field> fields(2);
+  fields[0].name = "user";
+  fields[1].name = "ad";
+  fields[1].value_type = ValueType::kInteger;
+  fields[1].side = Side::kItem;
+  absl::StatusOr<FeatureSchema> schema = FeatureSchema::Create(std::move(fields));
+  if (!schema.ok()) return schema.status();
+
+  WeightFileOptions options;
+  options.model_name = "ctr";
+  options.version = 1;
+  options.created_unix_us = 1'795'000'000'000'000;
+  options.calibration = {.kind = CalibrationKind::kPlatt, .scale = 2.0, .offset = 0.5};
+  options.k = 2;
+  options.w0 = -1.0;
+  options.schema = *schema;
+  WeightWriter writer(options);
+  const float ann[2] = {1.0F, -0.5F};
+  const float seven[2] = {0.5F, 2.0F};
+  const float nine[2] = {-1.5F, 0.25F};
+  const uint64_t user = schema->seed(0);
+  const uint64_t ad = schema->seed(1);
+  for (const WriterRow& row : {
+           WriterRow{.key = ValueKey(user, "ann"), .field = 0, .value = "ann", .w = 0.5F, .v = ann},
+           WriterRow{
+               .key = ValueKey(ad, int64_t{7}), .field = 1, .value = "7", .w = 0.25F, .v = seven},
+           WriterRow{
+               .key = ValueKey(ad, int64_t{9}), .field = 1, .value = "9", .w = -0.125F, .v = nine},
+       }) {
+    if (absl::Status status = writer.AddRow(row); !status.ok()) return status;
+  }
+  writer.AddGolden({.cells = {"ann", "7"}, .score = -0.75});
+  writer.SetMetadata({{"option.k", "2"}});
+  return writer.Finish(path);
+}
+
+absl::Status WriteAll(const std::string& directory) {
+  for (const Quantization quantization :
+       {Quantization::kF32, Quantization::kF16, Quantization::kInt8}) {
+    const std::string name =
+        absl::StrCat("v", format::kMajor, "_", std::string(Name(quantization)), ".fmw");
+    if (absl::Status status = WriteSampleFile(quantization, absl::StrCat(directory, "/", name));
+        !status.ok()) {
+      return status;
+    }
+  }
+  return WriteExample(absl::StrCat(directory, "/v", format::kMajor, "_example.fmw"));
+}
+
+}  // namespace
+}  // namespace fmserve::model
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: %s <directory>\n", argv[0]);
+    return 2;
+  }
+  const absl::Status status = fmserve::model::WriteAll(argv[1]);
+  if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  return status.ok() ? 0 : 1;
+}

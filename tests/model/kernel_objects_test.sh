@@ -1,0 +1,18 @@
+#!/bin/sh
+# Code compiled for AVX must not reach processors without it: the linker keeps one copy of each inline function and
+# template instance, from any object, so these objects may define none (model/kernels/README.md).
+set -eu
+
+objects=$(find "$FMSERVE_BUILD/model" -path '*/kernels/avx*.cc.o')
+if [ "$(echo "$objects" | wc -l)" -ne 2 ]; then
+  echo "expected the objects of avx2.cc and avx512.cc below $FMSERVE_BUILD/model, found: $objects" >&2
+  exit 1
+fi
+for object in $objects; do
+  mergeable=$(nm --defined-only --demangle "$object" | grep ' [uVW] ' || true)
+  if [ -n "$mergeable" ]; then
+    echo "$object defines what the linker may take for code that runs everywhere:" >&2
+    echo "$mergeable" >&2
+    exit 1
+  fi
+done

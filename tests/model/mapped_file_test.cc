@@ -1,0 +1,76 @@
+#include "model/mapped_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace fmserve::model {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::TempDir;
+
+std::string WriteFile(const std::string& name, const std::string& content) {
+  const std::string path = TempDir() + name;
+  std::ofstream(path, std::ios::binary) << content;
+  return path;
+}
+
+std::string Text(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+TEST(MappedFileTest, ShowsTheBytesOfTheFile) {
+  const std::string path =
+      WriteFile("mapped_file_test_whole", std::string("weights\0of a model", 18));
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(Text(*file), std::string("weights\0of a model", 18));
+}
+
+TEST(MappedFileTest, KeepsTheBytesWhenTheFileIsDeletedOrReplaced) {
+  const std::string path = WriteFile("mapped_file_test_replaced", "old");
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::filesystem::rename(WriteFile("mapped_file_test_new", "new"), path);
+  EXPECT_EQ(Text(*file), "old");
+}
+
+TEST(MappedFileTest, MovesWithoutUnmapping) {
+  absl::StatusOr<MappedFile> file = MappedFile::Open(WriteFile("mapped_file_test_moved", "bytes"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  const std::byte* const data = file->bytes().data();
+  MappedFile moved = *std::move(file);
+  EXPECT_EQ(moved.bytes().data(), data);
+  EXPECT_EQ(Text(moved), "bytes");
+}
+
+TEST(MappedFileTest, NamesTheFileThatIsNotThere) {
+  const absl::Status status = MappedFile::Open(TempDir() + "no_such_file").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no_such_file"));
+}
+
+TEST(MappedFileTest, RefusesWhatIsNoRegularFile) {
+  const std::string pipe = TempDir() + "mapped_file_test_pipe";
+  std::filesystem::remove(pipe);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, TempDir()}) {
+    const absl::Status status = MappedFile::Open(path).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("is not a regular file"));
+  }
+}
+
+TEST(MappedFileTest, RefusesAnEmptyFile) {
+  const absl::Status status = MappedFile::Open(WriteFile("mapped_file_test_empty", "")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("is empty"));
+}
+
+}  // namespace
+}  // namespace fmserve::model
