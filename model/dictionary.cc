@@ -5,6 +5,14 @@
 #include <cstring>
 
 namespace fmserve::model {
+namespace {
+
+// Enough to hide the latency of memory many times over, few enough that what was prefetched is
+// still in L1 when the next stage comes by.
+constexpr size_t kBatch = 64;
+constexpr size_t kCacheLineBytes = 64;
+
+}  // namespace
 
 uint64_t Dictionary::KeyAt(uint32_t slot) const {
   uint64_t key;
@@ -24,9 +32,6 @@ void Dictionary::FindAll(std::span<const uint64_t> keys, std::span<uint32_t> slo
     std::fill(slots.begin(), slots.end(), kNoSlot);
     return;
   }
-  // Enough to hide the latency of memory many times over, few enough that what was prefetched is
-  // still in L1 when the next stage comes by.
-  constexpr size_t kBatch = 64;
   for (size_t begin = 0; begin < keys.size(); begin += kBatch) {
     FindBatch(&keys[begin], std::min(kBatch, keys.size() - begin), &slots[begin]);
   }
@@ -34,11 +39,9 @@ void Dictionary::FindAll(std::span<const uint64_t> keys, std::span<uint32_t> slo
 
 // In stages, so that no read waits for another: pilots, then rows, then keys.
 void Dictionary::FindBatch(const uint64_t* keys, size_t n, uint32_t* slots) const {
-  constexpr size_t kMaxBatch = 64;
-  constexpr size_t kCacheLineBytes = 64;
-  assert(n <= kMaxBatch);
-  uint64_t hashes[kMaxBatch];
-  const uint16_t* pilots[kMaxBatch];
+  assert(n <= kBatch);
+  uint64_t hashes[kBatch];
+  const uint16_t* pilots[kBatch];
   for (size_t i = 0; i < n; ++i) {
     hashes[i] = DictionaryHash::Mix(keys[i] ^ seed_);
     pilots[i] = &pilots_[DictionaryHash::Bucket(hashes[i], pilots_.size())];

@@ -77,8 +77,7 @@ class Scorer {
   // Scores candidates against the context in `scratch`. `features` holds the candidates' features
   // one after the other, lengths[c] of them for candidate c (sum of lengths == features.size());
   // scores.size() == lengths.size(). Scores do not depend on which candidates stand beside each
-  // other. Memory reads of all features are in flight together, so a call should bring a few
-  // hundred features or more; about 64 candidates do.
+  // other. Any number of candidates per call is fine, and 16 to 200 measured alike.
   void ScoreCandidates(FeatureSpan features, std::span<const uint32_t> lengths, Scratch& scratch,
                        std::span<float> scores) const;
 

@@ -32,8 +32,8 @@ absl::Status Refused(const char* what, const absl::Status& why) {
   return absl::InvalidArgumentError(absl::StrCat(what, ": ", why.message()));
 }
 
-void WriteSmallSection(SectionType type, uint32_t flags, std::string_view bytes,
-                       SectionWriter& out) {
+void WriteSection(SectionType type, uint32_t flags, std::span<const std::byte> bytes,
+                  SectionWriter& out) {
   out.Begin(type, flags);
   out.Append(bytes);
   out.End();
@@ -158,13 +158,12 @@ absl::Status WeightWriter::Finish(const std::string& path) {
   absl::StatusOr<AtomicFile> file = AtomicFile::Create(path);
   if (!file.ok()) return file.status();
   SectionWriter out(*file, options_.with_names ? 6 : 5);
-  WriteSmallSection(SectionType::kSchema, format::kSectionRequired, schema, out);
-  WriteSmallSection(SectionType::kMetadata, 0, metadata, out);
-  WriteSmallSection(SectionType::kGoldens, 0, goldens, out);
-  const auto pilots = std::as_bytes(std::span(plan->pilots));
-  out.Begin(SectionType::kDictionary, format::kSectionRequired);
-  out.Append(pilots);
-  out.End();
+  WriteSection(SectionType::kSchema, format::kSectionRequired, std::as_bytes(std::span(schema)),
+               out);
+  WriteSection(SectionType::kMetadata, 0, std::as_bytes(std::span(metadata)), out);
+  WriteSection(SectionType::kGoldens, 0, std::as_bytes(std::span(goldens)), out);
+  WriteSection(SectionType::kDictionary, format::kSectionRequired,
+               std::as_bytes(std::span(plan->pilots)), out);
   const std::vector<uint32_t> row_of_slot = RowsBySlot(*plan);
   WriteRows(row_of_slot, out);
   if (options_.with_names) WriteNames(row_of_slot, out);

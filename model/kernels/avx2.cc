@@ -29,8 +29,7 @@ inline __m256 Load(const std::byte* at) {
 
 // The last `count` factors of a row, 1 to 7, and zeros: the padding of the row, or what no load
 // brings. Reads whole groups of 16 bytes, which always lie inside the row, and not with a mask: a
-// masked load that reaches into the next cache line waits for that line, although it takes nothing
-// from it.
+// masked load that reaches into the next cache line takes twice as long from memory (README.md).
 template <Quantization kQuantization>
 inline __m256 LoadTail(const std::byte* at, uint32_t count) {
   if (kQuantization == Quantization::kF32 && count <= 4) {

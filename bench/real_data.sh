@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Trains on the public data sets in DATA_DIR with the schemas of examples/, evaluates on their test
+# files and prints a table beside the figures of other tools' plain FM. Options were chosen on the
+# valid files. Seed and one thread make a run repeat itself, so that the f16 and int8 files differ
+# from the f32 file in nothing but their encoding.
+#
+#   bench/real_data.sh [data set …]      default: all
+#
+# DATA_DIR  where the data sets are (default: ../shared/data beside the repository)
+# FM        the fm program (default: build/release/bin/fm)
+# OUT_DIR   keeps the weight files (default: a temporary directory)
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+DATA_DIR=${DATA_DIR:-$repository/../shared/data}
+FM=${FM:-$repository/build/release/bin/fm}
+
+if [[ ! -d $DATA_DIR ]]; then
+  echo "real_data.sh: there is no $DATA_DIR; set DATA_DIR to the folder of the public data sets."
+  echo "Nothing was measured."
+  exit 0
+fi
+if [[ ! -x $FM ]]; then
+  echo "real_data.sh: there is no $FM; ./run build makes it, or set FM" >&2
+  exit 1
+fi
+if [[ -z ${OUT_DIR:-} ]]; then
+  OUT_DIR=$(mktemp -d)
+  trap 'rm -rf "$OUT_DIR"' EXIT
+fi
+mkdir -p "$OUT_DIR"
+
+declare -A options=(
+  [criteo]="--k 8 --learning-rate 0.02 --l2-factors 0.3"
+  [avazu]="--k 8 --learning-rate 0.02 --l2-factors 0.1"
+  [mind]="--k 8 --learning-rate 0.05 --l2-factors 0.001"
+  [ml-1m]="--k 16 --learning-rate 0.1 --l2-factors 0.03"
+  [ml-100k]="--k 16 --learning-rate 0.05 --l2-factors 0.1 --l2-linear 0.02"
+  [frappe]="--k 16 --learning-rate 0.2 --l2-factors 0.03"
+)
+sets=("$@")
+((${#sets[@]})) || sets=(criteo avazu mind ml-1m ml-100k frappe)
+
+for set in "${sets[@]}"; do
+  if [[ -z ${options[$set]:-} ]]; then
+    echo "real_data.sh: unknown data set '$set'; there are: ${!options[*]}" >&2
+    exit 2
+  fi
+  suffix=tsv
+  [[ $set == frappe ]] && suffix=libsvm
+  for quantization in f32 f16 int8; do
+    file=$OUT_DIR/$set-$quantization
+    echo "training $set, $quantization" >&2
+    # shellcheck disable=SC2086  # the options are words
+    "$FM" train --schema "$repository/examples/$set.yaml" --out "$file.fmw" --name "$set" \
+      --train "$DATA_DIR/$set/train.$suffix" --valid "$DATA_DIR/$set/valid.$suffix" \
+      --epochs 60 ${options[$set]} --quantization $quantization \
+      --json > "$file.train.json" 2> "$file.log" || { cat "$file.log" >&2; exit 1; }
+    "$FM" eval "$file.fmw" --data "$DATA_DIR/$set/test.$suffix" --json > "$file.test.json"
+  done
+done
+exec python3 "$repository/bench/real_data_table.py" "$OUT_DIR" "${sets[@]}"

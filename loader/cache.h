@@ -1,0 +1,51 @@
+// The folder where a server keeps its own copies of one model's weight files: private inodes, so
+// that nobody can truncate or change what is mapped, and enough to serve from when the store is
+// gone.
+//
+//   00000000000000000007.fmw   a version that passed every gate; it got this name when it had
+//   state.json                 CacheState
+//   .lock                      one server per cache
+#ifndef FMSERVE_LOADER_CACHE_H_
+#define FMSERVE_LOADER_CACHE_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "loader/cache_state.h"
+#include "loader/file_util.h"
+
+namespace fmserve::loader {
+
+// Every change is whole or not there, also after kill -9. Holds the folder's lock. The methods are
+// safe from several threads as long as no two of them concern the same file.
+class Cache {
+ public:
+  // Creates the folder if it is missing, locks it and removes what a killed server left half-done.
+  // Unavailable when another server uses it.
+  static absl::StatusOr<Cache> Open(std::string folder);
+
+  // The state as it was saved, with `cached` corrected to what lies there in full size. A state
+  // that is missing or broken is empty, but for the files: better to serve what once was good than
+  // nothing.
+  absl::StatusOr<CacheState> LoadState(const std::string& model) const;
+  absl::Status SaveState(const CacheState& state) const;
+
+  // Where the file of a version lies or is to lie.
+  std::string WeightPath(uint64_t version) const;
+
+  // A mapping of the file stays valid.
+  absl::Status Remove(uint64_t version) const;
+
+ private:
+  Cache(std::string folder, FolderLock lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
+
+  std::string folder_;
+  FolderLock lock_;
+};
+
+}  // namespace fmserve::loader
+
+#endif  // FMSERVE_LOADER_CACHE_H_

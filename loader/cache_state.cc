@@ -1,0 +1,104 @@
+#include "loader/cache_state.h"
+
+#include <utility>
+
+#include "loader/json.h"
+
+namespace fmserve::loader {
+namespace {
+
+nlohmann::ordered_json ToJson(const Rejection& rejection) {
+  nlohmann::ordered_json json;
+  json["version"] = rejection.version;
+  json["sha256"] = rejection.sha256;
+  json["fingerprint"] = rejection.fingerprint;
+  json["gate"] = rejection.gate;
+  json["detail"] = rejection.detail;
+  json["size_bytes"] = rejection.size_bytes;
+  json["published_unix_us"] = rejection.published_unix_us;
+  return json;
+}
+
+nlohmann::ordered_json ToJson(const Manifest& manifest) {
+  nlohmann::ordered_json json;
+  json["model"] = manifest.model;
+  json["version"] = manifest.version;
+  json["size_bytes"] = manifest.size_bytes;
+  json["sha256"] = manifest.sha256;
+  json["published_unix_us"] = manifest.published_unix_us;
+  return json;
+}
+
+absl::StatusOr<Rejection> RejectionFromJson(const nlohmann::json& json) {
+  JsonReader reader(json);
+  Rejection rejection;
+  rejection.version = reader.Unsigned("version");
+  rejection.sha256 = reader.Text("sha256");
+  rejection.fingerprint = reader.Text("fingerprint");
+  rejection.gate = reader.Text("gate");
+  rejection.detail = reader.Text("detail");
+  rejection.size_bytes = reader.Unsigned("size_bytes");
+  rejection.published_unix_us = reader.Unsigned("published_unix_us");
+  if (!reader.status().ok()) return reader.status();
+  return rejection;
+}
+
+absl::StatusOr<Manifest> ManifestFromJson(const nlohmann::json& json) {
+  JsonReader reader(json);
+  Manifest manifest;
+  manifest.model = reader.Text("model");
+  manifest.version = reader.Unsigned("version");
+  manifest.size_bytes = reader.Unsigned("size_bytes");
+  manifest.sha256 = reader.Text("sha256");
+  manifest.published_unix_us = reader.Unsigned("published_unix_us");
+  if (!reader.status().ok()) return reader.status();
+  return manifest;
+}
+
+}  // namespace
+
+std::string SerializeCacheState(const CacheState& state) {
+  nlohmann::ordered_json json;
+  json["serving_version"] = state.serving_version;
+  json["previous_version"] = state.previous_version;
+  json["pinned_version"] = state.pinned_version;
+  json["set_aside_version"] = state.set_aside_version;
+  json["cached"] = nlohmann::ordered_json::array();
+  for (const auto& [version, manifest] : state.cached) json["cached"].push_back(ToJson(manifest));
+  json["rejections"] = nlohmann::ordered_json::array();
+  for (const auto& [version, rejection] : state.rejections)
+    json["rejections"].push_back(ToJson(rejection));
+  return Dump(json);
+}
+
+absl::StatusOr<CacheState> ParseCacheState(std::string_view text) {
+  const absl::StatusOr<nlohmann::json> json = ParseJsonObject(text);
+  if (!json.ok()) return json.status();
+  JsonReader reader(*json);
+  CacheState state;
+  state.serving_version = reader.Unsigned("serving_version");
+  state.previous_version = reader.Unsigned("previous_version");
+  state.pinned_version = reader.Unsigned("pinned_version");
+  state.set_aside_version = reader.Unsigned("set_aside_version");
+  for (const nlohmann::json& entry : reader.Array("cached")) {
+    absl::StatusOr<Manifest> manifest = ManifestFromJson(entry);
+    if (!manifest.ok()) return manifest.status();
+    const uint64_t version = manifest->version;
+    state.cached[version] = *std::move(manifest);
+  }
+  for (const nlohmann::json& entry : reader.Array("rejections")) {
+    absl::StatusOr<Rejection> rejection = RejectionFromJson(entry);
+    if (!rejection.ok()) return rejection.status();
+    AddRejection(*std::move(rejection), state);
+  }
+  if (!reader.status().ok()) return reader.status();
+  return state;
+}
+
+void AddRejection(Rejection rejection, CacheState& state) {
+  const uint64_t version = rejection.version;
+  state.rejections[version] = std::move(rejection);
+  if (state.rejections.size() > kMaxRejections) state.rejections.erase(state.rejections.begin());
+}
+
+}  // namespace fmserve::loader

@@ -1,0 +1,54 @@
+// What a server remembers of a model across restarts, besides the weight files in its cache.
+#ifndef FMSERVE_LOADER_CACHE_STATE_H_
+#define FMSERVE_LOADER_CACHE_STATE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "loader/manifest.h"
+
+namespace fmserve::loader {
+
+// A version that must not be tried again until what was published under its number is something
+// else.
+struct Rejection {
+  uint64_t version = 0;
+  std::string sha256{};  // of the manifest that named it; empty when it was pinned without one
+  std::string
+      fingerprint{};   // Source::Fingerprint before it was fetched; empty when it was not fetched
+  std::string gate{};  // "checksum", "structure", or the name of a gate
+  std::string detail{};
+  uint64_t size_bytes = 0;
+  uint64_t published_unix_us = 0;
+
+  bool operator==(const Rejection&) const = default;
+};
+
+struct CacheState {
+  uint64_t serving_version = 0;  // 0: none, here and below
+  uint64_t previous_version = 0;
+  uint64_t pinned_version = 0;
+  uint64_t set_aside_version = 0;  // rolled back from: it does not come back on its own
+  std::map<uint64_t, Rejection> rejections{};
+  std::map<uint64_t, Manifest>
+      cached{};  // good versions whose files lie in the cache; `sha256` is empty when unknown
+
+  bool operator==(const CacheState&) const = default;
+};
+
+inline constexpr size_t kMaxRejections = 100;  // older ones, by version, are forgotten
+inline constexpr size_t kMaxCacheStateBytes = size_t{4} << 20;
+
+// JSON. Parse: InvalidArgument names the key.
+std::string SerializeCacheState(const CacheState& state);
+absl::StatusOr<CacheState> ParseCacheState(std::string_view text);
+
+// Adds or replaces; forgets the lowest versions beyond kMaxRejections.
+void AddRejection(Rejection rejection, CacheState& state);
+
+}  // namespace fmserve::loader
+
+#endif  // FMSERVE_LOADER_CACHE_STATE_H_

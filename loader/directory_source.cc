@@ -1,0 +1,91 @@
+#include "loader/directory_source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "loader/file_util.h"
+
+namespace fmserve::loader {
+namespace {
+
+constexpr size_t kReadBytes = 1 << 20;
+
+std::string FingerprintOf(const struct stat& stat) {
+  return absl::StrCat(stat.st_size, "-", stat.st_ino, "-", stat.st_mtim.tv_sec, ".",
+                      stat.st_mtim.tv_nsec, "-", stat.st_ctim.tv_sec, ".", stat.st_ctim.tv_nsec);
+}
+
+absl::StatusOr<std::string> FingerprintOf(const FileDescriptor& file, const std::string& path) {
+  struct stat stat = {};
+  if (fstat(file.get(), &stat) == 0) return FingerprintOf(stat);
+  return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot stat"));
+}
+
+}  // namespace
+
+DirectorySource::DirectorySource(const std::string& store, const std::string& model)
+    : folder_(absl::StrCat(store, "/", model)) {}
+
+absl::StatusOr<Manifest> DirectorySource::Poll() {
+  if (cancelled_) return absl::CancelledError("the source was cancelled");
+  const std::string path = absl::StrCat(folder_, "/", kManifestFileName);
+  const absl::StatusOr<std::string> text = ReadSmallFile(path, kMaxManifestBytes);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<Manifest> manifest = ParseManifest(*text);
+  if (manifest.ok()) return manifest;
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", manifest.status().message()));
+}
+
+absl::Status DirectorySource::Fetch(uint64_t version, const ByteSink& sink) {
+  const std::string path = absl::StrCat(folder_, "/", WeightFileName(version));
+  const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
+  if (!file.ok()) return file.status();
+  posix_fadvise(file->get(), 0, 0, POSIX_FADV_SEQUENTIAL);  // a hint: failing does no harm
+  const absl::StatusOr<std::string> before = FingerprintOf(*file, path);
+  if (!before.ok()) return before.status();
+  std::vector<std::byte> buffer(kReadBytes);
+  while (true) {
+    if (cancelled_) return absl::CancelledError("the source was cancelled");
+    const absl::StatusOr<size_t> count = ReadFull(*file, buffer, path);
+    if (!count.ok()) return count.status();
+    if (*count == 0) break;
+    if (absl::Status status = sink(std::span(buffer).first(*count)); !status.ok()) return status;
+  }
+  const absl::StatusOr<std::string> after = FingerprintOf(*file, path);
+  if (!after.ok()) return after.status();
+  if (*before == *after) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(path, ": changed while it was read"));
+}
+
+absl::StatusOr<std::vector<uint64_t>> DirectorySource::ListVersions(size_t limit) {
+  std::vector<uint64_t> versions;
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(folder_, error);
+       !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::optional<uint64_t> version = ParseWeightFileName(entry->path().filename().native());
+    if (version) versions.push_back(*version);
+  }
+  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat(folder_, ": cannot list"));
+  std::sort(versions.begin(), versions.end(), std::greater<>());
+  if (versions.size() > limit) versions.resize(limit);
+  return versions;
+}
+
+absl::StatusOr<std::string> DirectorySource::Fingerprint(uint64_t version) {
+  const std::string path = absl::StrCat(folder_, "/", WeightFileName(version));
+  struct stat stat_result = {};
+  if (stat(path.c_str(), &stat_result) == 0) return FingerprintOf(stat_result);
+  return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot stat"));
+}
+
+std::string DirectorySource::Describe() const { return absl::StrCat("directory ", folder_); }
+
+}  // namespace fmserve::loader

@@ -1,0 +1,32 @@
+// A store in a folder, local or mounted: <store>/<model>/<version>.fmw beside
+// <store>/<model>/CURRENT.
+#ifndef FMSERVE_LOADER_DIRECTORY_SOURCE_H_
+#define FMSERVE_LOADER_DIRECTORY_SOURCE_H_
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "loader/source.h"
+
+namespace fmserve::loader {
+
+class DirectorySource : public Source {
+ public:
+  DirectorySource(const std::string& store, const std::string& model);
+
+  absl::StatusOr<Manifest> Poll() override;
+  absl::Status Fetch(uint64_t version, const ByteSink& sink) override;
+  absl::StatusOr<std::vector<uint64_t>> ListVersions(size_t limit) override;
+  absl::StatusOr<std::string> Fingerprint(uint64_t version) override;
+  void Cancel() override { cancelled_ = true; }  // seen between reads of 1 MiB
+  std::string Describe() const override;
+
+ private:
+  std::string folder_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+}  // namespace fmserve::loader
+
+#endif  // FMSERVE_LOADER_DIRECTORY_SOURCE_H_

@@ -1,0 +1,103 @@
+#include "loader/file_util.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "model/atomic_file.h"
+
+namespace fmserve::loader {
+namespace {
+
+constexpr char kTemporaryMark[] = ".tmp-";  // in the names that model::AtomicFile gives
+
+absl::Status ErrnoStatus(const std::string& path, const char* what) {
+  return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot ", what));
+}
+
+}  // namespace
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::StatusOr<FileDescriptor> OpenRegularFile(const std::string& path) {
+  FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return ErrnoStatus(path, "open");
+  struct stat stat = {};
+  if (fstat(file.get(), &stat) != 0) return ErrnoStatus(path, "stat");
+  if (!S_ISREG(stat.st_mode)) return absl::InvalidArgumentError(path + ": is not a regular file");
+  return file;
+}
+
+absl::StatusOr<size_t> ReadFull(const FileDescriptor& file, std::span<std::byte> buffer,
+                                const std::string& path) {
+  size_t filled = 0;
+  while (filled < buffer.size()) {
+    const ssize_t count = read(file.get(), buffer.data() + filled, buffer.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus(path, "read");
+    if (count == 0) break;
+    filled += static_cast<size_t>(count);
+  }
+  return filled;
+}
+
+absl::StatusOr<std::string> ReadSmallFile(const std::string& path, size_t max_bytes) {
+  const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
+  if (!file.ok()) return file.status();
+  std::string content(max_bytes + 1, '\0');
+  const absl::StatusOr<size_t> size =
+      ReadFull(*file, std::as_writable_bytes(std::span(content)), path);
+  if (!size.ok()) return size.status();
+  if (*size > max_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is longer than the ", max_bytes, " bytes that it may have"));
+  }
+  content.resize(*size);
+  return content;
+}
+
+absl::Status CreateFolder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return absl::OkStatus();
+  return absl::ErrnoToStatus(error.value(), absl::StrCat(folder, ": cannot create the folder"));
+}
+
+absl::Status WriteSmallFile(const std::string& path, std::string_view content) {
+  absl::StatusOr<model::AtomicFile> file = model::AtomicFile::Create(path);
+  if (!file.ok()) return file.status();
+  const absl::Status status = file->WriteAt(0, std::as_bytes(std::span(content)));
+  return status.ok() ? file->Commit() : status;
+}
+
+absl::Status RemoveTemporaryFiles(const std::string& folder) {
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(folder, error);
+       !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (!absl::StrContains(entry->path().filename().native(), kTemporaryMark)) continue;
+    if (unlink(entry->path().c_str()) != 0) return ErrnoStatus(entry->path(), "remove");
+  }
+  if (!error) return absl::OkStatus();
+  return absl::ErrnoToStatus(error.value(), absl::StrCat(folder, ": cannot list"));
+}
+
+absl::StatusOr<FolderLock> FolderLock::TryAcquire(const std::string& path) {
+  FileDescriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (file.get() < 0) return ErrnoStatus(path, "open");
+  if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return ErrnoStatus(path, "lock");
+    return absl::UnavailableError(absl::StrCat(path, ": is locked by another process"));
+  }
+  return FolderLock(std::move(file));
+}
+
+}  // namespace fmserve::loader

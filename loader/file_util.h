@@ -1,0 +1,69 @@
+// Small helpers over files and folders. Errors name the path.
+#ifndef FMSERVE_LOADER_FILE_UTIL_H_
+#define FMSERVE_LOADER_FILE_UTIL_H_
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace fmserve::loader {
+
+// Owns a file descriptor. Movable; closes in the destructor.
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~FileDescriptor();
+
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// Opens for reading. Never waits: InvalidArgument for anything that is not a regular file, a named
+// pipe for example.
+absl::StatusOr<FileDescriptor> OpenRegularFile(const std::string& path);
+
+// Reads until `buffer` is full or the file ends; returns the number of bytes. `path` is for
+// messages.
+absl::StatusOr<size_t> ReadFull(const FileDescriptor& file, std::span<std::byte> buffer,
+                                const std::string& path);
+
+// The whole content; InvalidArgument when it is longer than `max_bytes`.
+absl::StatusOr<std::string> ReadSmallFile(const std::string& path, size_t max_bytes);
+
+// Replaces or creates a file; whoever reads it sees the old content or the new one, also after a
+// power failure.
+absl::Status WriteSmallFile(const std::string& path, std::string_view content);
+
+// Creates the folder and what is missing above it.
+absl::Status CreateFolder(const std::string& folder);
+
+// Removes what killed writers (model::AtomicFile) left in a folder. Only for who holds the folder's
+// lock.
+absl::Status RemoveTemporaryFiles(const std::string& folder);
+
+// An exclusive lock on a folder; ends with the object or the process.
+class FolderLock {
+ public:
+  // Locks the file `path`, which is created and stays. Unavailable when someone else holds it.
+  static absl::StatusOr<FolderLock> TryAcquire(const std::string& path);
+
+ private:
+  explicit FolderLock(FileDescriptor file) : file_(std::move(file)) {}
+  FileDescriptor file_;
+};
+
+}  // namespace fmserve::loader
+
+#endif  // FMSERVE_LOADER_FILE_UTIL_H_

@@ -1,0 +1,100 @@
+#include "loader/manifest.h"
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "loader/json.h"
+
+namespace fmserve::loader {
+namespace {
+
+constexpr char kWeightFileSuffix[] = ".fmw";
+constexpr size_t kSuffixBytes = sizeof(kWeightFileSuffix) - 1;
+constexpr size_t kVersionDigits = 20;
+constexpr size_t kSha256Digits = 64;
+constexpr size_t kMaxModelNameBytes = 63;
+
+bool IsLowerHex(char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); }
+
+absl::Status CheckManifest(const Manifest& manifest) {
+  if (absl::Status status = CheckModelName(manifest.model); !status.ok()) return status;
+  if (manifest.version == 0 || manifest.version > kMaxVersion) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"version\" is ", manifest.version, "; it must be 1 to 10^18"));
+  }
+  if (manifest.size_bytes == 0) return absl::InvalidArgumentError("\"size_bytes\" is 0");
+  if (manifest.sha256.size() != kSha256Digits ||
+      !std::ranges::all_of(manifest.sha256, IsLowerHex)) {
+    return absl::InvalidArgumentError("\"sha256\" is not 64 lower-case hexadecimal digits");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string SerializeManifest(const Manifest& manifest) {
+  const absl::Time published =
+      absl::FromUnixMicros(static_cast<int64_t>(manifest.published_unix_us));
+  nlohmann::ordered_json json;
+  json["model"] = manifest.model;
+  json["version"] = manifest.version;
+  json["size_bytes"] = manifest.size_bytes;
+  json["sha256"] = manifest.sha256;
+  json["published"] = absl::FormatTime("%Y-%m-%d%ET%H:%M:%E6SZ", published, absl::UTCTimeZone());
+  return Dump(json);
+}
+
+absl::StatusOr<Manifest> ParseManifest(std::string_view text) {
+  const absl::StatusOr<nlohmann::json> json = ParseJsonObject(text);
+  if (!json.ok()) return json.status();
+  JsonReader reader(*json);
+  Manifest manifest;
+  manifest.model = reader.Text("model");
+  manifest.version = reader.Unsigned("version");
+  manifest.size_bytes = reader.Unsigned("size_bytes");
+  manifest.sha256 = reader.Text("sha256");
+  const std::string published = reader.Text("published");
+  if (!reader.status().ok()) return reader.status();
+  if (absl::Status status = CheckManifest(manifest); !status.ok()) return status;
+  absl::Time time;
+  std::string error;
+  if (!absl::ParseTime(absl::RFC3339_full, published, &time, &error) || time < absl::UnixEpoch()) {
+    return absl::InvalidArgumentError("\"published\" is not a time as in RFC 3339, after 1970");
+  }
+  manifest.published_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(time));
+  return manifest;
+}
+
+std::string WeightFileName(uint64_t version) {
+  return absl::StrFormat("%0*d%s", static_cast<int>(kVersionDigits), version, kWeightFileSuffix);
+}
+
+std::optional<uint64_t> ParseWeightFileName(std::string_view name) {
+  if (name.size() != kVersionDigits + kSuffixBytes) return std::nullopt;
+  uint64_t version = 0;
+  const char* const end = name.data() + kVersionDigits;
+  const auto [stop, error] = std::from_chars(name.data(), end, version);
+  if (error != std::errc() || stop != end || !name.ends_with(kWeightFileSuffix))
+    return std::nullopt;
+  if (version == 0 || version > kMaxVersion) return std::nullopt;
+  return version;
+}
+
+absl::Status CheckModelName(std::string_view name) {
+  const bool fits = !name.empty() && name.size() <= kMaxModelNameBytes && name.front() != '.';
+  const auto allowed = [](char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-';
+  };
+  if (fits && std::ranges::all_of(name, allowed)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("model name '", std::string(name.substr(0, kMaxModelNameBytes)),
+                   "': use 1 to 63 of the characters A-Z a-z 0-9 _ . -, the first of them no dot"));
+}
+
+}  // namespace fmserve::loader

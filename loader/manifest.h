@@ -1,0 +1,49 @@
+// The small file that says which version of a model is the newest. It is written last, so whoever
+// sees it can have everything that it names.
+#ifndef FMSERVE_LOADER_MANIFEST_H_
+#define FMSERVE_LOADER_MANIFEST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace fmserve::loader {
+
+struct Manifest {
+  std::string model{};
+  uint64_t version = 0;  // 1 to 10^18
+  uint64_t size_bytes = 0;
+  std::string sha256{};  // of the whole weight file, 64 lower-case hexadecimal digits
+  uint64_t published_unix_us = 0;
+
+  bool operator==(const Manifest&) const = default;
+};
+
+inline constexpr size_t kMaxManifestBytes = 64 << 10;
+inline constexpr uint64_t kMaxVersion = 1'000'000'000'000'000'000;
+inline constexpr char kManifestFileName[] = "CURRENT";  // <store>/<model>/CURRENT
+
+// One JSON object: {"model", "version", "size_bytes", "sha256", "published"} with `published` in
+// RFC 3339 UTC. Parse: InvalidArgument names the key; unknown keys are ignored, so that later
+// servers may add some.
+std::string SerializeManifest(const Manifest& manifest);
+absl::StatusOr<Manifest> ParseManifest(std::string_view text);
+
+// Name of a version's weight file in a store and in a cache: zero-padded to 20 digits, so that
+// names sort as versions do.
+std::string WeightFileName(uint64_t version);
+
+// The version of such a name; nothing for any other name.
+std::optional<uint64_t> ParseWeightFileName(std::string_view name);
+
+// [A-Za-z0-9_.-], 1 to 63 bytes, not beginning with a dot: safe as a folder's name.
+absl::Status CheckModelName(std::string_view name);
+
+}  // namespace fmserve::loader
+
+#endif  // FMSERVE_LOADER_MANIFEST_H_

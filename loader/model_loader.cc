@@ -1,0 +1,173 @@
+#include "loader/model_loader.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "loader/model_loader_impl.h"
+
+namespace fmserve::loader {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A rollback does not wait for a slow disk: it is in effect already.
+constexpr milliseconds kRollbackSavePatience{5};
+constexpr milliseconds kPinSavePatience{1000};
+
+absl::Status Stopped() { return absl::UnavailableError("the loader has been stopped"); }
+
+}  // namespace
+
+ModelLoader::ModelLoader(LoaderOptions options, std::unique_ptr<Source> source,
+                         EventListener listener)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(source), std::move(listener))) {}
+
+ModelLoader::~ModelLoader() = default;
+
+absl::Status ModelLoader::Start() { return impl_->Start(); }
+void ModelLoader::Stop() { impl_->Stop(); }
+const ModelSlot& ModelLoader::slot() const { return impl_->slot(); }
+ModelStatus ModelLoader::GetStatus() const { return impl_->GetStatus(); }
+std::vector<VersionStatus> ModelLoader::ListVersions() const { return impl_->ListVersions(); }
+absl::Status ModelLoader::Reload(Clock::time_point deadline) { return impl_->Reload(deadline); }
+absl::Status ModelLoader::Rollback() { return impl_->Rollback(); }
+absl::Status ModelLoader::Pin(uint64_t version, Clock::time_point deadline) {
+  return impl_->Pin(version, deadline);
+}
+absl::Status ModelLoader::Unpin() { return impl_->Unpin(); }
+
+ModelStatus ModelLoader::Impl::GetStatus() const {
+  const std::shared_ptr<const Snapshot> previous = slot_.Previous();
+  const Lock lock(mutex_);
+  ModelStatus status;
+  status.model = options_.model;
+  status.serving_version = state_.serving_version;
+  status.previous_version = previous != nullptr ? state_.previous_version : 0;
+  status.pinned_version = state_.pinned_version;
+  status.load_state = progress_;
+  if (status.load_state == LoadState::kIdle && failing_) status.load_state = LoadState::kRetrying;
+  status.loading_version = loading_version_;
+  status.last_error = last_error_;
+  status.serving_since_unix_us = serving_since_unix_us_;
+  const auto serving = state_.cached.find(state_.serving_version);
+  if (serving != state_.cached.end()) status.published_unix_us = serving->second.published_unix_us;
+  status.snapshot_bytes = slot_.mapped_bytes();
+  status.swaps_count = swaps_count_;
+  status.poll_failures_count = poll_failures_count_;
+  return status;
+}
+
+std::vector<VersionStatus> ModelLoader::Impl::ListVersions() const {
+  const Lock lock(mutex_);
+  std::map<uint64_t, VersionStatus, std::greater<>> versions;
+  for (const uint64_t version : available_versions_) versions[version] = {.version = version};
+  if (newest_) {
+    versions[newest_->version] = {.version = newest_->version,
+                                  .size_bytes = newest_->size_bytes,
+                                  .published_unix_us = newest_->published_unix_us,
+                                  .sha256 = newest_->sha256};
+  }
+  for (const auto& [version, manifest] : state_.cached) {
+    versions[version] = {.version = version,
+                         .state = VersionState::kCached,
+                         .size_bytes = manifest.size_bytes,
+                         .published_unix_us = manifest.published_unix_us,
+                         .sha256 = manifest.sha256};
+  }
+  for (const auto& [version, rejection] : state_.rejections) {
+    versions[version] = {.version = version,
+                         .state = VersionState::kRejected,
+                         .reason = absl::StrCat(rejection.gate, ": ", rejection.detail),
+                         .size_bytes = rejection.size_bytes,
+                         .published_unix_us = rejection.published_unix_us,
+                         .sha256 = rejection.sha256};
+  }
+  if (const auto found = versions.find(state_.previous_version); found != versions.end()) {
+    found->second.state = VersionState::kPrevious;
+  }
+  if (const auto found = versions.find(state_.serving_version); found != versions.end()) {
+    found->second.state = VersionState::kServing;
+  }
+  std::vector<VersionStatus> result;
+  for (auto& [version, status] : versions) result.push_back(std::move(status));
+  return result;
+}
+
+absl::Status ModelLoader::Impl::Reload(Clock::time_point deadline) {
+  Lock lock(mutex_);
+  if (stopping_) return Stopped();
+  if (state_.pinned_version != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("version ", state_.pinned_version, " is pinned; unpin it first"));
+  }
+  const TicketPtr ticket = std::make_shared<Ticket>();
+  reloads_asked_.push_back(ticket);
+  wake_.notify_one();
+  return Await(lock, ticket, deadline);
+}
+
+absl::Status ModelLoader::Impl::Rollback() {
+  Lock lock(mutex_);
+  if (stopping_) return Stopped();
+  if (state_.pinned_version != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "version ", state_.pinned_version, " is pinned; unpin it first, or pin another one"));
+  }
+  if (slot_.Previous() == nullptr) {
+    return absl::FailedPreconditionError("there is no previous version; pin one instead");
+  }
+  ExchangeWithPrevious();
+  state_.set_aside_version = state_.previous_version;
+  Emit(LoaderEvent::Kind::kRolledBack, state_.serving_version, "",
+       absl::StrCat("from version ", state_.previous_version, ", which is set aside"));
+  AwaitSaved(lock, kRollbackSavePatience);
+  return absl::OkStatus();
+}
+
+absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline) {
+  if (version == 0 || version > kMaxVersion) {
+    return absl::InvalidArgumentError(absl::StrCat("version ", version, ": must be 1 to 10^18"));
+  }
+  Lock lock(mutex_);
+  if (stopping_) return Stopped();
+  if (pin_request_) {
+    FinishPin(pin_request_->version,
+              absl::AbortedError(absl::StrCat("a pin of version ", version, " came in between")));
+  }
+  const std::shared_ptr<const Snapshot> previous = slot_.Previous();
+  if (version != state_.serving_version && previous != nullptr && previous->version() == version) {
+    ExchangeWithPrevious();
+  }
+  if (version == state_.serving_version) {
+    SetPinned(version);
+    AwaitSaved(lock, kPinSavePatience);
+    return absl::OkStatus();
+  }
+  const TicketPtr ticket = std::make_shared<Ticket>();
+  pin_request_ = {version, ticket};
+  if (worker_ != nullptr && loading_version_ != version) worker_->Cancel();
+  wake_.notify_one();
+  const absl::Status status = Await(lock, ticket, deadline);
+  if (status.ok()) AwaitSaved(lock, kPinSavePatience);
+  return status;
+}
+
+absl::Status ModelLoader::Impl::Unpin() {
+  Lock lock(mutex_);
+  if (stopping_) return Stopped();
+  if (pin_request_)
+    FinishPin(pin_request_->version, absl::AbortedError("an unpin came in between"));
+  if (state_.pinned_version == 0) return absl::OkStatus();
+  const uint64_t version = std::exchange(state_.pinned_version, 0);
+  Emit(LoaderEvent::Kind::kUnpinned, version, "",
+       "the newest published version serves from now on");
+  next_poll_ = Clock::now();
+  Changed();
+  AwaitSaved(lock, kPinSavePatience);
+  return absl::OkStatus();
+}
+
+}  // namespace fmserve::loader

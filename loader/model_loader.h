@@ -1,0 +1,115 @@
+// Brings published versions of one model into its slot: watches the source, fetches into the cache,
+// verifies, gates, warms and publishes. One background thread, one state machine; nothing that goes
+// wrong here touches what serves.
+#ifndef FMSERVE_LOADER_MODEL_LOADER_H_
+#define FMSERVE_LOADER_MODEL_LOADER_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "loader/gate.h"
+#include "loader/model_slot.h"
+#include "loader/source.h"
+#include "model/kernels/kernels.h"
+
+namespace fmserve::loader {
+
+struct LoaderOptions {
+  std::string model;
+  std::string cache_dir;                          // of this model alone
+  std::chrono::milliseconds poll_interval{5000};  // spread by +-10 %
+  uint32_t cached_versions = 3;  // good versions kept, serving and previous included; at least 2
+  GateOptions gates;
+  const model::KernelTable* kernels = nullptr;  // required
+};
+
+enum class LoadState : uint8_t { kIdle, kFetching, kVerifying, kWarming, kRetrying };
+enum class VersionState : uint8_t { kServing, kPrevious, kCached, kRejected, kAvailable };
+
+struct ModelStatus {
+  std::string model;
+  uint64_t serving_version = 0;  // 0: none
+  uint64_t previous_version = 0;
+  uint64_t pinned_version = 0;
+  LoadState load_state = LoadState::kIdle;
+  uint64_t loading_version = 0;
+  std::string last_error;  // of the last poll, fetch or gate; empty when it went well
+  uint64_t serving_since_unix_us = 0;
+  uint64_t published_unix_us = 0;  // of the serving version; 0 when unknown
+  uint64_t snapshot_bytes = 0;     // mapped, all snapshots of the slot
+  uint64_t swaps_count = 0;
+  uint64_t poll_failures_count = 0;  // polls and fetches that failed for a passing reason
+};
+
+struct VersionStatus {
+  uint64_t version = 0;
+  VersionState state = VersionState::kAvailable;
+  std::string reason{};  // of a rejection
+  uint64_t size_bytes = 0;
+  uint64_t published_unix_us = 0;
+  std::string sha256{};
+};
+
+// Something that happened, for logs and metrics.
+struct LoaderEvent {
+  enum class Kind : uint8_t {
+    kPublished,
+    kRejected,
+    kRolledBack,
+    kPinned,
+    kUnpinned,
+    kFailed,
+    kRecovered
+  };
+  Kind kind = Kind::kPublished;
+  std::string model;
+  uint64_t version = 0;
+  std::string reason;  // rejection or failure: the name of the gate or step, e.g. "golden",
+                       // "checksum", "fetch"
+  std::string detail;  // the whole sentence
+};
+
+// All public methods are safe from any thread.
+class ModelLoader {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using EventListener = std::function<void(const LoaderEvent&)>;
+
+  // `listener` is called on the loader's thread or on that of an operator's call, one at a time,
+  // and must not call back.
+  ModelLoader(LoaderOptions options, std::unique_ptr<Source> source, EventListener listener);
+  ~ModelLoader();  // Stop()
+
+  // Serves the last good version of the cache, if there is one, before it returns; then watches the
+  // source in the background. Fails only when the cache folder cannot be used.
+  absl::Status Start();
+
+  // Ends the thread, also in the middle of a fetch. The slot keeps serving.
+  void Stop();
+
+  const ModelSlot& slot() const;
+  ModelStatus GetStatus() const;
+
+  // What the cache, the rejections and, as far as it answers, the source hold; newest first.
+  std::vector<VersionStatus> ListVersions() const;
+
+  // Levers; each returns when it is done, at the latest at `deadline` (DeadlineExceeded; the work
+  // then goes on).
+  absl::Status Reload(Clock::time_point deadline);
+  absl::Status Rollback();
+  absl::Status Pin(uint64_t version, Clock::time_point deadline);
+  absl::Status Unpin();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fmserve::loader
+
+#endif  // FMSERVE_LOADER_MODEL_LOADER_H_

@@ -1,0 +1,159 @@
+// The state machine of ModelLoader. Internal to loader/.
+//
+// Two threads. The loader's thread decides, publishes and saves: it never touches a store, so that
+// it is always there within milliseconds. The worker does the long and heavy things at low priority
+// and hands back what came of them. Public methods change the state under the mutex and wake the
+// loader's thread; nobody keeps the mutex during input or output.
+#ifndef FMSERVE_LOADER_MODEL_LOADER_IMPL_H_
+#define FMSERVE_LOADER_MODEL_LOADER_IMPL_H_
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "loader/backoff.h"
+#include "loader/cache.h"
+#include "loader/low_priority_worker.h"
+#include "loader/model_loader.h"
+#include "loader/preparer.h"
+#include "loader/rollout.h"
+
+namespace fmserve::loader {
+
+inline uint64_t UnixMicros() { return static_cast<uint64_t>(absl::ToUnixMicros(absl::Now())); }
+
+class ModelLoader::Impl {
+ public:
+  Impl(LoaderOptions options, std::unique_ptr<Source> source, EventListener listener);
+  ~Impl() { Stop(); }
+
+  absl::Status Start();
+  void Stop();
+
+  const ModelSlot& slot() const { return slot_; }
+  ModelStatus GetStatus() const;
+  std::vector<VersionStatus> ListVersions() const;
+
+  absl::Status Reload(Clock::time_point deadline);
+  absl::Status Rollback();
+  absl::Status Pin(uint64_t version, Clock::time_point deadline);
+  absl::Status Unpin();
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  // Outcome of a lever that someone may wait for.
+  struct Ticket {
+    bool done = false;
+    absl::Status status;
+  };
+  using TicketPtr = std::shared_ptr<Ticket>;
+  struct PinRequest {
+    uint64_t version = 0;
+    TicketPtr ticket;
+  };
+  struct PollJob {
+    uint64_t pinned_version = 0;
+    std::string known_sha256{};                 // of the newest version when it was last polled
+    std::vector<uint64_t> rejected_versions{};  // whose fingerprint is to be compared
+  };
+  struct PollResult {
+    absl::StatusOr<Manifest> manifest;
+    std::string fingerprint;                        // see RolloutInput
+    std::optional<std::vector<uint64_t>> versions;  // when they were listed
+  };
+
+  // All private methods but those that take a Lock are called with the mutex held.
+
+  // The loader's thread.
+  void Run();
+  void StartNextWork();
+  Clock::time_point NextWakeUp() const;
+
+  // What needs the mutex to be free: listener, saving, removing files, unmapping. False when there
+  // was nothing to do.
+  bool DoChores(Lock& lock);
+  bool DeliverEvents(Lock& lock);
+  bool SaveState(Lock& lock);
+  bool RemoveFiles(Lock& lock);
+  bool ReclaimSnapshots(Lock& lock);
+
+  void StartPoll();
+  PollResult Poll(const PollJob& job);  // on the worker, without the mutex
+  void OnPolled(const PollResult& result);
+  void StartPreparing(uint64_t version, bool operator_asked);
+  void OnPrepared(uint64_t version, const Prepared& prepared);
+  void StartRestoringPrevious();
+
+  // Start: the first cached version that opens serves.
+  void ServeFromCache();
+
+  bool IsWanted(uint64_t version) const;
+  void Publish(std::shared_ptr<const Snapshot> snapshot, const Manifest& manifest);
+  void ExchangeWithPrevious();
+  void SetPinned(uint64_t version);
+  void RemoveOldVersions();
+  void RecordRejection(Rejection rejection);
+  void RecordFailure(std::string_view step, uint64_t version, const absl::Status& status);
+  void RecordSuccess();
+
+  void Changed();  // the state must be saved
+  void Emit(LoaderEvent::Kind kind, uint64_t version, std::string_view reason, std::string detail);
+  void Finish(const TicketPtr& ticket, const absl::Status& status);
+  void FinishReloads(const absl::Status& status);
+  void FinishPin(uint64_t version, const absl::Status& status);
+  absl::Status Await(Lock& lock, const TicketPtr& ticket, Clock::time_point deadline);
+  void AwaitSaved(Lock& lock, Clock::duration patience);
+
+  const LoaderOptions options_;
+  const std::unique_ptr<Source> source_;
+  const EventListener listener_;
+  std::optional<Cache> cache_;
+  ModelSlot slot_;
+  std::atomic<LoadState> progress_ = LoadState::kIdle;
+
+  mutable std::mutex mutex_;         // guards everything below but the threads
+  std::condition_variable wake_;     // for the loader's thread
+  std::condition_variable settled_;  // for who waits for a ticket or a save
+  bool stopping_ = false;
+  CacheState state_;
+  uint64_t changes_count_ = 0;  // of state_
+  uint64_t saved_changes_count_ = 0;
+  Clock::time_point next_save_;
+  std::optional<Manifest> newest_;
+  std::vector<uint64_t> available_versions_;  // in the source, newest first
+  Clock::time_point next_poll_;
+  Backoff backoff_;
+  bool failing_ = false;
+  std::string last_error_;
+  uint64_t poll_failures_count_ = 0;
+  uint64_t loading_version_ = 0;
+  uint64_t swaps_count_ = 0;
+  uint64_t serving_since_unix_us_ = 0;
+  bool restore_previous_ = false;
+  bool reclaim_ = false;
+  Clock::time_point next_reclaim_;
+  std::vector<uint64_t> removals_;
+  std::vector<LoaderEvent> events_;
+  std::vector<TicketPtr> reloads_asked_;
+  std::vector<TicketPtr> reloads_underway_;
+  std::optional<PinRequest> pin_request_;
+
+  std::mutex stop_mutex_;  // one Stop at a time; locked before mutex_
+  std::unique_ptr<LowPriorityWorker> worker_;
+  std::thread thread_;
+};
+
+}  // namespace fmserve::loader
+
+#endif  // FMSERVE_LOADER_MODEL_LOADER_IMPL_H_

@@ -1,0 +1,185 @@
+// The part of the state machine that keeps the books: what serves, what was rejected, who waits,
+// what is to be saved.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "loader/model_loader_impl.h"
+
+namespace fmserve::loader {
+namespace {
+
+using Kind = LoaderEvent::Kind;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kReclaimInterval{50};
+constexpr milliseconds kSaveRetryInterval{1000};
+
+}  // namespace
+
+bool ModelLoader::Impl::IsWanted(uint64_t version) const {
+  if (pin_request_) return version == pin_request_->version;
+  if (state_.pinned_version != 0) return version == state_.pinned_version;
+  return newest_ && version == newest_->version;
+}
+
+void ModelLoader::Impl::Publish(std::shared_ptr<const Snapshot> snapshot,
+                                const Manifest& manifest) {
+  slot_.Publish(std::move(snapshot));
+  if (state_.serving_version != 0) ++swaps_count_;
+  state_.previous_version = std::exchange(state_.serving_version, manifest.version);
+  state_.set_aside_version = 0;
+  state_.rejections.erase(manifest.version);
+  serving_since_unix_us_ = UnixMicros();
+  restore_previous_ = false;
+  reclaim_ = true;
+  Emit(Kind::kPublished, manifest.version, "",
+       state_.previous_version == 0 ? "the first version"
+                                    : absl::StrCat("after version ", state_.previous_version));
+  Changed();
+}
+
+void ModelLoader::Impl::ExchangeWithPrevious() {
+  slot_.Rollback();
+  std::swap(state_.serving_version, state_.previous_version);
+  serving_since_unix_us_ = UnixMicros();
+  ++swaps_count_;
+  Changed();
+}
+
+void ModelLoader::Impl::SetPinned(uint64_t version) {
+  if (std::exchange(state_.pinned_version, version) == version) return;
+  Emit(Kind::kPinned, version, "", "it serves until it is unpinned");
+  Changed();
+}
+
+void ModelLoader::Impl::RemoveOldVersions() {
+  for (const uint64_t version : VersionsToRemove(state_, options_.cached_versions)) {
+    state_.cached.erase(version);
+    removals_.push_back(version);
+  }
+  Changed();
+}
+
+void ModelLoader::Impl::RecordRejection(Rejection rejection) {
+  last_error_ = absl::StrCat("version ", rejection.version, " was rejected: ", rejection.detail);
+  const auto known = state_.rejections.find(rejection.version);
+  if (known != state_.rejections.end() && known->second == rejection) return;
+  Emit(Kind::kRejected, rejection.version, rejection.gate, rejection.detail);
+  AddRejection(std::move(rejection), state_);
+  Changed();
+}
+
+void ModelLoader::Impl::RecordFailure(std::string_view step, uint64_t version,
+                                      const absl::Status& status) {
+  std::string error = absl::StrCat(std::string(step), ": ", status.ToString());
+  if (!failing_ || error != last_error_)
+    Emit(Kind::kFailed, version, step, std::string(status.message()));
+  failing_ = true;
+  last_error_ = std::move(error);
+  ++poll_failures_count_;
+  next_poll_ = Clock::now() + backoff_.Next();
+}
+
+void ModelLoader::Impl::RecordSuccess() {
+  if (std::exchange(failing_, false))
+    Emit(Kind::kRecovered, state_.serving_version, "", source_->Describe());
+  last_error_.clear();
+  backoff_.Reset();
+}
+
+void ModelLoader::Impl::Changed() {
+  ++changes_count_;
+  wake_.notify_one();
+}
+
+void ModelLoader::Impl::Emit(Kind kind, uint64_t version, std::string_view reason,
+                             std::string detail) {
+  events_.push_back({kind, options_.model, version, std::string(reason), std::move(detail)});
+  wake_.notify_one();
+}
+
+void ModelLoader::Impl::Finish(const TicketPtr& ticket, const absl::Status& status) {
+  ticket->done = true;
+  ticket->status = status;
+  settled_.notify_all();
+}
+
+void ModelLoader::Impl::FinishReloads(const absl::Status& status) {
+  for (const TicketPtr& ticket : std::exchange(reloads_underway_, {})) Finish(ticket, status);
+}
+
+void ModelLoader::Impl::FinishPin(uint64_t version, const absl::Status& status) {
+  if (!pin_request_ || pin_request_->version != version) return;
+  Finish(pin_request_->ticket, status);
+  pin_request_.reset();
+}
+
+absl::Status ModelLoader::Impl::Await(Lock& lock, const TicketPtr& ticket,
+                                      Clock::time_point deadline) {
+  settled_.wait_until(lock, deadline, [&] { return ticket->done || stopping_; });
+  if (ticket->done) return ticket->status;
+  if (stopping_) return absl::UnavailableError("the loader was stopped before it was done");
+  return absl::DeadlineExceededError("not done yet; it goes on");
+}
+
+void ModelLoader::Impl::AwaitSaved(Lock& lock, Clock::duration patience) {
+  settled_.wait_for(lock, patience, [this, change = changes_count_] {
+    return saved_changes_count_ >= change || stopping_;
+  });
+}
+
+bool ModelLoader::Impl::DoChores(Lock& lock) {
+  const bool saved = SaveState(lock);
+  const bool delivered = DeliverEvents(lock);
+  const bool removed = RemoveFiles(lock);
+  const bool reclaimed = ReclaimSnapshots(lock);
+  return saved || delivered || removed || reclaimed;
+}
+
+bool ModelLoader::Impl::SaveState(Lock& lock) {
+  if (changes_count_ == saved_changes_count_ || Clock::now() < next_save_) return false;
+  const CacheState state = state_;
+  const uint64_t changes_count = changes_count_;
+  lock.unlock();
+  const absl::Status status = cache_->SaveState(state);
+  lock.lock();
+  if (status.ok()) {
+    saved_changes_count_ = changes_count;
+    settled_.notify_all();
+  } else {
+    next_save_ = Clock::now() + kSaveRetryInterval;
+    RecordFailure("cache", state_.serving_version, status);
+  }
+  return true;
+}
+
+bool ModelLoader::Impl::DeliverEvents(Lock& lock) {
+  if (events_.empty()) return false;
+  const std::vector<LoaderEvent> events = std::exchange(events_, {});
+  lock.unlock();
+  for (const LoaderEvent& event : events) listener_(event);
+  lock.lock();
+  return true;
+}
+
+bool ModelLoader::Impl::RemoveFiles(Lock& lock) {
+  if (removals_.empty()) return false;
+  const std::vector<uint64_t> removals = std::exchange(removals_, {});
+  lock.unlock();
+  // A file that cannot be removed now is met again after the next start.
+  for (const uint64_t version : removals) cache_->Remove(version).IgnoreError();
+  lock.lock();
+  return true;
+}
+
+bool ModelLoader::Impl::ReclaimSnapshots(Lock& lock) {
+  if (!reclaim_ || Clock::now() < next_reclaim_) return false;
+  lock.unlock();
+  const size_t held_count = slot_.Reclaim();
+  lock.lock();
+  reclaim_ = held_count > 0;
+  next_reclaim_ = Clock::now() + kReclaimInterval;
+  return true;
+}
+
+}  // namespace fmserve::loader

@@ -1,0 +1,34 @@
+// The other end of a Source: how a trained weight file becomes a version of a store.
+#ifndef FMSERVE_LOADER_PUBLISHER_H_
+#define FMSERVE_LOADER_PUBLISHER_H_
+
+#include <chrono>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "loader/manifest.h"
+#include "model/kernels/kernels.h"
+
+namespace fmserve::loader {
+
+struct PublishOptions {
+  std::string store;  // folder; created if it is missing
+  std::string model;
+  double golden_tolerance = 1e-4;
+  bool allow_no_goldens = false;
+  std::chrono::milliseconds lock_patience{
+      10000};  // how long to wait for another publisher of this model
+};
+
+// Publishes the weight file at `path` as the newest version of a model: verifies it and its
+// goldens, copies it to <store>/<model>/<version>.fmw with model name and version stamped into the
+// header, and writes the manifest last. The version is one above the highest that the store holds
+// or names. Whoever dies on the way has published nothing. Unavailable when another publisher holds
+// the store for longer than `lock_patience`; InvalidArgument or DataLoss when the file is not fit
+// to serve; Aborted when it changed while it was copied.
+absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& options,
+                                 const model::KernelTable& kernels);
+
+}  // namespace fmserve::loader
+
+#endif  // FMSERVE_LOADER_PUBLISHER_H_

@@ -1,0 +1,42 @@
+#include "loader/warmup.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <thread>
+
+namespace fmserve::loader {
+namespace {
+
+// For kernels before 5.14, which do not know MADV_POPULATE_READ.
+void TouchPages(const std::byte* begin, const std::byte* end, size_t page_bytes) {
+  for (const std::byte* page = begin; page < end; page += page_bytes) {
+    static_cast<void>(*reinterpret_cast<const volatile std::byte*>(page));
+  }
+}
+
+}  // namespace
+
+void Warm(std::span<const std::byte> bytes, const std::stop_token& stop) {
+  if (bytes.empty()) return;
+  const auto page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t lead = reinterpret_cast<uintptr_t>(bytes.data()) % page_bytes;
+  const std::byte* step = bytes.data() - lead;
+  const std::byte* const end = bytes.data() + bytes.size();
+  while (step < end && !stop.stop_requested()) {
+    const size_t size = std::min(kWarmupStepBytes, static_cast<size_t>(end - step));
+    if (madvise(const_cast<std::byte*>(step), size, MADV_POPULATE_READ) != 0) {
+      TouchPages(step, step + size, page_bytes);
+    }
+    step += size;
+    std::this_thread::yield();
+  }
+}
+
+void Warm(const model::WeightFile& file, const std::stop_token& stop) {
+  for (const std::span<const std::byte> bytes : file.serving_bytes()) Warm(bytes, stop);
+}
+
+}  // namespace fmserve::loader

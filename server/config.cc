@@ -1,0 +1,171 @@
+#include "server/config.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "loader/manifest.h"
+#include "server/yaml_message.h"
+
+namespace fmserve::server {
+namespace {
+
+using google::protobuf::Message;
+
+constexpr size_t kMaxUnixPathBytes = 107;  // sizeof(sockaddr_un::sun_path) with its NUL
+
+// Fills defaults in and checks ranges; `path` is that of the message, "" or ending in a dot.
+class Checker {
+ public:
+  explicit Checker(YamlReport* report) : report_(report) {}
+
+  void Uint(Message* message, absl::string_view path, const char* name, uint32_t default_value,
+            uint32_t min, uint32_t max) {
+    const auto* reflection = message->GetReflection();
+    const auto* field = message->GetDescriptor()->FindFieldByName(name);
+    if (!reflection->HasField(*message, field))
+      reflection->SetUInt32(message, field, default_value);
+    const uint32_t value = reflection->GetUInt32(*message, field);
+    if (value < min || value > max) {
+      Find(path, name, absl::StrCat(value, " is out of range; ", min, " to ", max, " is allowed"));
+    }
+  }
+
+  void Double(Message* message, absl::string_view path, const char* name, double default_value,
+              double min, double max) {
+    const auto* reflection = message->GetReflection();
+    const auto* field = message->GetDescriptor()->FindFieldByName(name);
+    if (!reflection->HasField(*message, field))
+      reflection->SetDouble(message, field, default_value);
+    const double value = reflection->GetDouble(*message, field);
+    if (value < min || value > max) {
+      Find(path, name, absl::StrCat(value, " is out of range; ", min, " to ", max, " is allowed"));
+    }
+  }
+
+  void Find(absl::string_view path, absl::string_view name, absl::string_view what) {
+    report_->AddFinding(absl::StrCat(path, name), what);
+  }
+
+ private:
+  YamlReport* report_;
+};
+
+// "" when `address` is HOST:PORT, else what is wrong with it.
+std::string CheckHostPort(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  uint32_t port = 0;
+  if (colon == absl::string_view::npos || colon == 0 ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) {
+    return absl::StrCat("'", address, "' is not HOST:PORT with a port from 0 to 65535");
+  }
+  return "";
+}
+
+std::string CheckListenAddress(absl::string_view address) {
+  if (!absl::StartsWith(address, "unix:")) return CheckHostPort(address);
+  const size_t path_bytes = address.size() - 5;
+  if (path_bytes >= 1 && path_bytes <= kMaxUnixPathBytes) return "";
+  return absl::StrCat("the path of '", address, "' has ", path_bytes, " bytes; 1 to ",
+                      kMaxUnixPathBytes, " are allowed");
+}
+
+void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checker) {
+  if (const absl::Status valid = loader::CheckModelName(model->name()); !valid.ok()) {
+    checker->Find(path, "name", valid.message());
+  }
+  if (model->store().empty())
+    checker->Find(path, "store", "is required: the folder where versions are published");
+  checker->Uint(model, path, "budget_ms", 20, 1, 60000);
+  checker->Uint(model, path, "poll_interval_ms", 5000, 10, 86400000);
+  checker->Uint(model, path, "cached_versions", 3, 2, 100);
+  v1::GatesConfig* gates = model->mutable_gates();
+  const std::string gates_path = absl::StrCat(path, "gates.");
+  checker->Uint(gates, gates_path, "max_file_mib", 16384, 1, 1048576);
+  checker->Double(gates, gates_path, "golden_tolerance", 1e-4, 0.0, 1.0);
+  if (!gates->has_allow_no_goldens()) gates->set_allow_no_goldens(false);
+  if (!gates->has_allow_version_decrease()) gates->set_allow_version_decrease(false);
+}
+
+void CheckModels(v1::ServerConfig* config, Checker* checker) {
+  if (config->models().empty()) checker->Find("", "models", "at least one model is required");
+  std::set<std::string> names;
+  for (int i = 0; i < config->models_size(); ++i) {
+    const std::string path = absl::StrCat("models[", i, "].");
+    CheckModel(config->mutable_models(i), path, checker);
+    if (!names.insert(config->models(i).name()).second) {
+      checker->Find(path, "name",
+                    absl::StrCat("'", config->models(i).name(), "' names two models"));
+    }
+  }
+  if (config->models().empty()) return;
+  if (config->default_model().empty()) config->set_default_model(config->models(0).name());
+  if (!names.contains(config->default_model())) {
+    checker->Find("", "default_model",
+                  absl::StrCat("'", config->default_model(), "' is not one of the models"));
+  }
+}
+
+void CheckLimits(v1::LimitsConfig* limits, Checker* checker) {
+  checker->Uint(limits, "limits.", "max_message_kib", 4096, 1, 65536);
+  checker->Uint(limits, "limits.", "max_candidates", 10000, 1, 1000000);
+  checker->Uint(limits, "limits.", "max_features_per_list", 4096, 1, 65536);
+  checker->Uint(limits, "limits.", "max_features_per_request", 500000, 1, 10000000);
+  checker->Uint(limits, "limits.", "max_string_bytes", 1024, 1, 1024);
+}
+
+void CheckServer(v1::ServerConfig* config, Checker* checker) {
+  if (config->listen().empty()) config->add_listen("127.0.0.1:8500");
+  for (int i = 0; i < config->listen_size(); ++i) {
+    if (const std::string wrong = CheckListenAddress(config->listen(i)); !wrong.empty()) {
+      checker->Find("", absl::StrCat("listen[", i, "]"), wrong);
+    }
+  }
+  if (!config->has_http_listen()) config->set_http_listen("127.0.0.1:8501");
+  if (!config->http_listen().empty()) {
+    if (const std::string wrong = CheckHostPort(config->http_listen()); !wrong.empty()) {
+      checker->Find("", "http_listen", wrong);
+    }
+  }
+  if (config->cache_dir().empty()) {
+    checker->Find("", "cache_dir",
+                  "is required: a folder for this server's own copies of weight files");
+  }
+  checker->Uint(config, "", "lame_duck_ms", 0, 0, 600000);
+  checker->Uint(config, "", "drain_timeout_ms", 10000, 0, 600000);
+  CheckModels(config, checker);
+  CheckLimits(config->mutable_limits(), checker);
+}
+
+}  // namespace
+
+absl::StatusOr<v1::ServerConfig> ParseConfig(const std::string& text, absl::string_view name) {
+  v1::ServerConfig config;
+  YamlReport report;
+  ParseYaml(text, &config, &report);
+  // Values of a wrong type were not set: what they would be checked for is not what is wrong with
+  // them.
+  if (report.ok()) {
+    Checker checker(&report);
+    CheckServer(&config, &checker);
+  }
+  if (!report.ok()) return absl::InvalidArgumentError(report.ToString(name));
+  return config;
+}
+
+absl::StatusOr<v1::ServerConfig> LoadConfig(const std::string& path) {
+  std::ifstream file(path);
+  if (!file.is_open()) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path));
+  if (std::filesystem::is_directory(path)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is a folder; name the file in it"));
+  }
+  return ParseConfig(std::string(std::istreambuf_iterator<char>(file), {}), path);
+}
+
+}  // namespace fmserve::server

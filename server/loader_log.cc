@@ -1,0 +1,64 @@
+#include "server/loader_log.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "grpc/support/log.h"
+#include "server/log.h"
+
+namespace fmserve::server {
+namespace {
+
+constexpr double kGrpcLinesPerSecond = 10.0;
+
+using Kind = loader::LoaderEvent::Kind;
+
+std::pair<LogLevel, absl::string_view> Describe(Kind kind) {
+  switch (kind) {
+    case Kind::kPublished:
+      return {LogLevel::kInfo, "version_published"};
+    case Kind::kRejected:
+      return {LogLevel::kError, "version_rejected"};
+    case Kind::kRolledBack:
+      return {LogLevel::kWarning, "version_rolled_back"};
+    case Kind::kPinned:
+      return {LogLevel::kInfo, "version_pinned"};
+    case Kind::kUnpinned:
+      return {LogLevel::kInfo, "version_unpinned"};
+    case Kind::kFailed:
+      return {LogLevel::kWarning, "load_failed"};
+    case Kind::kRecovered:
+      break;
+  }
+  return {LogLevel::kInfo, "load_recovered"};
+}
+
+void LogForGrpc(gpr_log_func_args* args) {
+  static LogLimiter& limiter =
+      *new LogLimiter(kGrpcLinesPerSecond);  // gRPC logs until the process ends
+  uint64_t suppressed = 0;
+  if (!limiter.Allow(std::chrono::steady_clock::now(), &suppressed)) return;
+  const LogLevel level =
+      args->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kInfo;
+  Log(level, "grpc",
+      {{"file", args->file},
+       {"line", args->line},
+       {"message", args->message},
+       {"suppressed_lines", suppressed}});
+}
+
+}  // namespace
+
+void LogLoaderEvent(const loader::LoaderEvent& event) {
+  const auto [level, name] = Describe(event.kind);
+  Log(level, name,
+      {{"model", event.model},
+       {"version", event.version},
+       {"reason", event.reason},
+       {"detail", event.detail}});
+}
+
+void RedirectGrpcLog() { gpr_set_log_function(LogForGrpc); }
+
+}  // namespace fmserve::server

@@ -1,0 +1,53 @@
+#include "server/metrics.h"
+
+#include <algorithm>
+
+namespace fmserve::server {
+
+void ModelMetrics::Record(const RequestRecord& record) {
+  const double latency_s = std::chrono::duration<double>(record.latency).count();
+  const auto bucket =
+      std::lower_bound(kLatencyBoundsSeconds.begin(), kLatencyBoundsSeconds.end(), latency_s);
+  const std::lock_guard lock(mutex_);
+  ++CountsOf(record.version).by_code[static_cast<size_t>(record.code)];
+  ++counts_.latency_buckets[static_cast<size_t>(bucket - kLatencyBoundsSeconds.begin())];
+  counts_.latency_sum_s += latency_s;
+  counts_.candidates += record.scored_count;
+  counts_.incomplete += record.incomplete ? 1 : 0;
+  if (record.schema == nullptr) return;
+  if (record.version != named_version_) {
+    NameFields(*record.schema);
+    named_version_ = record.version;
+  }
+  for (size_t i = 0; i < record.schema->size(); ++i)
+    counts_.unknown[i].count += record.unknown_by_field[i];
+}
+
+void ModelMetrics::RecordRejection(const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  ++counts_.rejections[reason];
+}
+
+RequestCounts ModelMetrics::Counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+VersionCounts& ModelMetrics::CountsOf(uint64_t version) {
+  std::vector<VersionCounts>& versions = counts_.versions;
+  // Nearly all requests are for the last one.
+  const auto found =
+      std::find_if(versions.rbegin(), versions.rend(),
+                   [version](const VersionCounts& counts) { return counts.version == version; });
+  if (found != versions.rend()) return *found;
+  if (versions.size() == kCountedVersions) versions.erase(versions.begin());
+  return versions.emplace_back(VersionCounts{.version = version});
+}
+
+// Versions of one model agree on their fields, but for some that later ones append (gate "schema").
+void ModelMetrics::NameFields(const model::FeatureSchema& schema) {
+  for (size_t i = counts_.unknown.size(); i < schema.size(); ++i)
+    counts_.unknown.push_back({schema.field(i).name, 0});
+}
+
+}  // namespace fmserve::server

@@ -1,0 +1,190 @@
+#include "server/metrics_text.h"
+
+#include <array>
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "prometheus/client_metric.h"
+#include "prometheus/metric_family.h"
+#include "prometheus/text_serializer.h"
+
+namespace fmserve::server {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr auto kLoadStates = std::to_array<std::pair<loader::LoadState, absl::string_view>>({
+    {loader::LoadState::kIdle, "idle"},
+    {loader::LoadState::kFetching, "fetching"},
+    {loader::LoadState::kVerifying, "verifying"},
+    {loader::LoadState::kWarming, "warming"},
+    {loader::LoadState::kRetrying, "retrying"},
+});
+
+using Labels = std::initializer_list<std::pair<absl::string_view, absl::string_view>>;
+
+ClientMetric& AddMetric(MetricFamily* family, Labels labels) {
+  ClientMetric& metric = family->metric.emplace_back();
+  for (const auto& [name, value] : labels)
+    metric.label.push_back({std::string(name), std::string(value)});
+  return metric;
+}
+
+void AddCounter(MetricFamily* family, Labels labels, uint64_t value) {
+  AddMetric(family, labels).counter.value = static_cast<double>(value);
+}
+
+void AddGauge(MetricFamily* family, Labels labels, double value) {
+  AddMetric(family, labels).gauge.value = value;
+}
+
+class Page {
+ public:
+  explicit Page(std::span<const ModelMetricsView> models) : models_(models) {}
+
+  // Valid until the next Add.
+  MetricFamily* Add(absl::string_view name, MetricType type, absl::string_view help) {
+    return &families_.emplace_back(
+        MetricFamily{absl::StrCat("fmserve_", name), std::string(help), type, {}});
+  }
+
+  template <typename Value>
+  void AddCounterPerModel(absl::string_view name, absl::string_view help, Value value) {
+    MetricFamily* family = Add(name, MetricType::Counter, help);
+    for (const ModelMetricsView& model : models_)
+      AddCounter(family, {{"model", model.status.model}}, value(model));
+  }
+
+  template <typename Value>
+  void AddGaugePerModel(absl::string_view name, absl::string_view help, Value value) {
+    MetricFamily* family = Add(name, MetricType::Gauge, help);
+    for (const ModelMetricsView& model : models_) {
+      AddGauge(family, {{"model", model.status.model}}, static_cast<double>(value(model)));
+    }
+  }
+
+  void AddRequests();
+  void AddLatency();
+  void AddUnknownFeatures();
+  void AddVersions(uint64_t now_unix_us);
+  void AddLoading();
+
+  std::string ToString() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  std::span<const ModelMetricsView> models_;
+  std::vector<MetricFamily> families_;
+};
+
+void Page::AddRequests() {
+  MetricFamily* family = Add("requests_total", MetricType::Counter,
+                             "Predict requests by gRPC code and version of the weights (0: none).");
+  for (const ModelMetricsView& model : models_) {
+    for (const VersionCounts& counts : model.counts.versions) {
+      for (size_t code = 0; code < counts.by_code.size(); ++code) {
+        if (counts.by_code[code] == 0) continue;
+        AddCounter(family,
+                   {{"model", model.status.model},
+                    {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(code))},
+                    {"version", absl::StrCat(counts.version)}},
+                   counts.by_code[code]);
+      }
+    }
+  }
+}
+
+void Page::AddLatency() {
+  MetricFamily* family = Add("request_duration_seconds", MetricType::Histogram,
+                             "Time in the server, from the decoded message to the answer.");
+  for (const ModelMetricsView& model : models_) {
+    auto& histogram = AddMetric(family, {{"model", model.status.model}}).histogram;
+    histogram.sample_sum = model.counts.latency_sum_s;
+    for (size_t i = 0; i < model.counts.latency_buckets.size(); ++i) {
+      histogram.sample_count += model.counts.latency_buckets[i];
+      if (i < kLatencyBoundsSeconds.size())
+        histogram.bucket.push_back({histogram.sample_count, kLatencyBoundsSeconds[i]});
+    }
+  }
+}
+
+void Page::AddUnknownFeatures() {
+  MetricFamily* family = Add("unknown_features_total", MetricType::Counter,
+                             "Features of scored requests that the weights do not know, by field.");
+  for (const ModelMetricsView& model : models_) {
+    for (const FieldCount& unknown : model.counts.unknown) {
+      AddCounter(family, {{"model", model.status.model}, {"field", unknown.field}}, unknown.count);
+    }
+  }
+}
+
+void Page::AddVersions(uint64_t now_unix_us) {
+  AddGaugePerModel("serving_version", "Version that serves; 0: none.",
+                   [](const ModelMetricsView& model) { return model.status.serving_version; });
+  AddGaugePerModel("pinned_version", "Version that an operator pinned; 0: none.",
+                   [](const ModelMetricsView& model) { return model.status.pinned_version; });
+  MetricFamily* family =
+      Add("serving_version_age_seconds", MetricType::Gauge,
+          "Since the serving version was published, or began to serve if that is unknown.");
+  for (const ModelMetricsView& model : models_) {
+    const loader::ModelStatus& status = model.status;
+    if (status.serving_version == 0) continue;
+    const uint64_t since =
+        status.published_unix_us != 0 ? status.published_unix_us : status.serving_since_unix_us;
+    const double age_us = static_cast<double>(now_unix_us) - static_cast<double>(since);
+    AddGauge(family, {{"model", status.model}}, age_us / 1e6);
+  }
+}
+
+void Page::AddLoading() {
+  MetricFamily* states =
+      Add("load_state", MetricType::Gauge, "1 for the state that the loader of the model is in.");
+  for (const ModelMetricsView& model : models_) {
+    for (const auto& [state, name] : kLoadStates) {
+      AddGauge(states, {{"model", model.status.model}, {"state", name}},
+               model.status.load_state == state ? 1.0 : 0.0);
+    }
+  }
+  AddCounterPerModel("swaps_total", "Changes of the serving version.",
+                     [](const ModelMetricsView& model) { return model.status.swaps_count; });
+  AddCounterPerModel(
+      "poll_failures_total", "Looks at the store that failed.",
+      [](const ModelMetricsView& model) { return model.status.poll_failures_count; });
+  AddGaugePerModel("snapshot_bytes", "Mapped bytes of all snapshots of the model.",
+                   [](const ModelMetricsView& model) { return model.status.snapshot_bytes; });
+  MetricFamily* rejections = Add("rejected_versions_total", MetricType::Counter,
+                                 "Versions that were refused, by the check that they failed.");
+  for (const ModelMetricsView& model : models_) {
+    for (const auto& [reason, count] : model.counts.rejections) {
+      AddCounter(rejections, {{"model", model.status.model}, {"reason", reason}}, count);
+    }
+  }
+}
+
+}  // namespace
+
+std::string FormatMetrics(std::span<const ModelMetricsView> models, uint64_t unknown_model_requests,
+                          bool draining, uint64_t now_unix_us) {
+  Page page(models);
+  page.AddRequests();
+  page.AddLatency();
+  page.AddCounterPerModel("candidates_total", "Candidates scored.",
+                          [](const ModelMetricsView& model) { return model.counts.candidates; });
+  page.AddCounterPerModel("incomplete_responses_total",
+                          "Answers that left candidates without a score because the time ran out.",
+                          [](const ModelMetricsView& model) { return model.counts.incomplete; });
+  page.AddUnknownFeatures();
+  page.AddVersions(now_unix_us);
+  page.AddLoading();
+  AddCounter(page.Add("unknown_model_requests_total", MetricType::Counter,
+                      "Requests for a model that this server does not have."),
+             {}, unknown_model_requests);
+  AddGauge(page.Add("draining", MetricType::Gauge, "1 after SIGTERM."), {}, draining ? 1.0 : 0.0);
+  return page.ToString();
+}
+
+}  // namespace fmserve::server

@@ -1,0 +1,86 @@
+#include "server/operator_service.h"
+
+#include <chrono>
+
+#include "absl/strings/string_view.h"
+#include "server/grpc_util.h"
+#include "server/log.h"
+#include "server/status_message.h"
+
+namespace fmserve::server {
+namespace {
+
+using loader::ModelLoader;
+
+std::chrono::steady_clock::time_point Deadline(const grpc::ServerContext& context) {
+  return std::chrono::steady_clock::now() + TimeLeft(context);
+}
+
+// Finds the model of `request`, pulls the lever, logs who pulled it and answers with the model's
+// new state.
+template <typename Request, typename Response, typename Lever>
+grpc::Status Pull(absl::string_view name, const ServedModels& models,
+                  const grpc::ServerContext& context, const Request& request, Response* response,
+                  Lever lever) {
+  const ServedModel* model = models.Find(request.model());
+  absl::Status status =
+      model == nullptr ? models.UnknownModelError(request.model()) : lever(*model->loader);
+  Log(status.ok() ? LogLevel::kInfo : LogLevel::kWarning, "operator_call",
+      {{"call", name},
+       {"model", model == nullptr ? request.model() : model->name},
+       {"peer", context.peer()},
+       {"code", absl::StatusCodeToString(status.code())},
+       {"message", status.message()}});
+  if (status.ok()) SetModel(*model, model == models.default_model(), response->mutable_model());
+  return ToGrpcStatus(status);
+}
+
+}  // namespace
+
+grpc::Status OperatorService::ListModels(grpc::ServerContext* /*context*/,
+                                         const v1::ListModelsRequest* /*request*/,
+                                         v1::ListModelsResponse* response) {
+  for (const auto& model : models_.all()) {
+    SetModel(*model, model.get() == models_.default_model(), response->add_models());
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status OperatorService::ListVersions(grpc::ServerContext* /*context*/,
+                                           const v1::ListVersionsRequest* request,
+                                           v1::ListVersionsResponse* response) {
+  const ServedModel* model = models_.Find(request->model());
+  if (model == nullptr) return ToGrpcStatus(models_.UnknownModelError(request->model()));
+  for (const loader::VersionStatus& version : model->loader->ListVersions()) {
+    SetVersion(version, response->add_versions());
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status OperatorService::Reload(grpc::ServerContext* context, const v1::ReloadRequest* request,
+                                     v1::ReloadResponse* response) {
+  return Pull("reload", models_, *context, *request, response,
+              [&](ModelLoader& loader) { return loader.Reload(Deadline(*context)); });
+}
+
+grpc::Status OperatorService::Rollback(grpc::ServerContext* context,
+                                       const v1::RollbackRequest* request,
+                                       v1::RollbackResponse* response) {
+  return Pull("rollback", models_, *context, *request, response,
+              [](ModelLoader& loader) { return loader.Rollback(); });
+}
+
+grpc::Status OperatorService::Pin(grpc::ServerContext* context, const v1::PinRequest* request,
+                                  v1::PinResponse* response) {
+  return Pull("pin", models_, *context, *request, response, [&](ModelLoader& loader) {
+    return loader.Pin(request->version(), Deadline(*context));
+  });
+}
+
+grpc::Status OperatorService::Unpin(grpc::ServerContext* context, const v1::UnpinRequest* request,
+                                    v1::UnpinResponse* response) {
+  return Pull("unpin", models_, *context, *request, response,
+              [](ModelLoader& loader) { return loader.Unpin(); });
+}
+
+}  // namespace fmserve::server

@@ -1,0 +1,198 @@
+#include "server/server.h"
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/resource_quota.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "loader/directory_source.h"
+#include "model/kernels/kernels.h"
+#include "server/health_service.h"
+#include "server/loader_log.h"
+#include "server/log.h"
+#include "server/metrics_text.h"
+#include "server/operator_service.h"
+#include "server/prediction_service.h"
+
+namespace fmserve::server {
+namespace {
+
+// Of the synchronous services (operators, reflection): one per call that waits. Predictions do not
+// use them.
+constexpr int kMaxSyncThreads = 32;
+// A client may ask an idle connection whether it lives this often; gRPC's own 5 minutes is longer
+// than most load balancers keep one.
+constexpr int kMinPingIntervalMs = 10000;
+
+RequestLimits ToRequestLimits(const v1::LimitsConfig& limits) {
+  return {.max_candidates = limits.max_candidates(),
+          .max_features_per_list = limits.max_features_per_list(),
+          .max_features_per_request = limits.max_features_per_request(),
+          .max_string_bytes = limits.max_string_bytes()};
+}
+
+loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::string& cache_dir,
+                                      const model::KernelTable* kernels) {
+  const v1::GatesConfig& gates = config.gates();
+  return {.model = config.name(),
+          .cache_dir = absl::StrCat(cache_dir, "/", config.name()),
+          .poll_interval = std::chrono::milliseconds(config.poll_interval_ms()),
+          .cached_versions = config.cached_versions(),
+          .gates = {.max_file_bytes = uint64_t{gates.max_file_mib()} << 20,
+                    .golden_tolerance = gates.golden_tolerance(),
+                    .allow_no_goldens = gates.allow_no_goldens(),
+                    .allow_version_decrease = gates.allow_version_decrease()},
+          .kernels = kernels};
+}
+
+void ConfigureTransport(const v1::ServerConfig& config, grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(static_cast<int>(config.limits().max_message_kib() << 10));
+  // A port that another server has is an error, not a port to share with it.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                              kMinPingIntervalMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->SetResourceQuota(grpc::ResourceQuota("fmserve").SetMaxThreads(kMaxSyncThreads));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const v1::ServerConfig& config) {
+  RedirectGrpcLog();
+  std::unique_ptr<Server> server(new Server(config));
+  for (auto step :
+       {&Server::AddModels, &Server::StartModels, &Server::StartGrpc, &Server::StartHttp}) {
+    if (absl::Status status = (*server.*step)(); !status.ok()) return status;
+  }
+  Log(LogLevel::kInfo, "server_started",
+      {{"models", server->models_.all().size()}, {"not_ready", server->health_->NotReadyReason()}});
+  return server;
+}
+
+Server::Server(const v1::ServerConfig& config)
+    : config_(config), health_(std::make_unique<HealthService>(models_)) {}
+
+Server::~Server() {
+  http_.reset();
+  for (const auto& model : models_.all()) model->loader->Stop();
+  if (grpc_ == nullptr) return;
+  grpc_->Shutdown(std::chrono::system_clock::now());
+}
+
+absl::Status Server::AddModels() {
+  const absl::StatusOr<const model::KernelTable*> kernels = model::DefaultKernels();
+  if (!kernels.ok()) return kernels.status();
+  for (const v1::ModelConfig& config : config_.models()) {
+    auto model = std::make_unique<ServedModel>();
+    model->name = config.name();
+    model->budget = std::chrono::milliseconds(config.budget_ms());
+    model->loader = std::make_unique<loader::ModelLoader>(
+        ToLoaderOptions(config, config_.cache_dir(), *kernels),
+        std::make_unique<loader::DirectorySource>(config.store(), config.name()),
+        [this, served = model.get()](const loader::LoaderEvent& event) {
+          OnLoaderEvent(served, event);
+        });
+    models_.Add(std::move(model));
+  }
+  models_.SetDefault(config_.default_model());
+  Log(LogLevel::kInfo, "kernels_selected", {{"name", std::string((*kernels)->name)}});
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartModels() {
+  for (const auto& model : models_.all()) {
+    if (absl::Status status = model->loader->Start(); !status.ok()) {
+      return absl::Status(status.code(),
+                          absl::StrCat("model '", model->name, "': ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartGrpc() {
+  prediction_ = std::make_unique<PredictionService>(models_, ToRequestLimits(config_.limits()));
+  operator_ = std::make_unique<OperatorService>(models_);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  ConfigureTransport(config_, &builder);
+  grpc_ports_.resize(static_cast<size_t>(config_.listen_size()));
+  for (int i = 0; i < config_.listen_size(); ++i) {
+    builder.AddListeningPort(config_.listen(i), grpc::InsecureServerCredentials(),
+                             &grpc_ports_[static_cast<size_t>(i)]);
+  }
+  builder.RegisterService(prediction_.get());
+  builder.RegisterService(operator_.get());
+  builder.RegisterService(health_.get());
+  grpc_ = builder.BuildAndStart();
+  for (int i = 0; i < config_.listen_size(); ++i) {
+    const int port = grpc_ports_[static_cast<size_t>(i)];
+    if (grpc_ == nullptr && port == 0) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen on ", config_.listen(i), ": is the address in use?"));
+    }
+    Log(LogLevel::kInfo, "grpc_listening", {{"address", config_.listen(i)}, {"port", port}});
+  }
+  if (grpc_ == nullptr) return absl::InternalError("gRPC did not start");
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartHttp() {
+  if (config_.http_listen().empty()) return absl::OkStatus();
+  auto http = HttpServer::Start(
+      config_.http_listen(),
+      {{"/livez", [] { return HttpResponse{.body = "ok\n"}; }},
+       {"/metrics",
+        [this] {
+          return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                              .body = MetricsPage()};
+        }},
+       {"/readyz", [this] {
+          const std::string reason = health_->NotReadyReason();
+          return reason.empty() ? HttpResponse{.body = "ok\n"}
+                                : HttpResponse{.code = 503, .body = reason + "\n"};
+        }}});
+  if (!http.ok()) return http.status();
+  http_ = *std::move(http);
+  Log(LogLevel::kInfo, "http_listening",
+      {{"address", config_.http_listen()}, {"port", http_->port()}});
+  return absl::OkStatus();
+}
+
+void Server::OnLoaderEvent(ServedModel* model, const loader::LoaderEvent& event) {
+  LogLoaderEvent(event);
+  if (event.kind == loader::LoaderEvent::Kind::kRejected)
+    model->metrics.RecordRejection(event.reason);
+  health_->Update();
+}
+
+std::string Server::MetricsPage() const {
+  std::vector<ModelMetricsView> views;
+  for (const auto& model : models_.all())
+    views.push_back({model->loader->GetStatus(), model->metrics.Counts()});
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return FormatMetrics(
+      views, prediction_->unknown_model_requests(), health_->draining(),
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count()));
+}
+
+void Server::Drain() {
+  const auto start = std::chrono::steady_clock::now();
+  Log(LogLevel::kInfo, "drain_started",
+      {{"lame_duck_ms", config_.lame_duck_ms()}, {"timeout_ms", config_.drain_timeout_ms()}});
+  health_->Drain();
+  std::this_thread::sleep_for(std::chrono::milliseconds(config_.lame_duck_ms()));
+  // Ends operators' calls that wait for a download; what serves keeps serving.
+  for (const auto& model : models_.all()) model->loader->Stop();
+  grpc_->Shutdown(std::chrono::system_clock::now() +
+                  std::chrono::milliseconds(config_.drain_timeout_ms()));
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+  Log(LogLevel::kInfo, "drain_finished", {{"took_ms", took.count()}});
+}
+
+}  // namespace fmserve::server

@@ -1,0 +1,76 @@
+#include "server/status_message.h"
+
+#include <cstdint>
+
+#include "google/protobuf/util/time_util.h"
+
+namespace fmserve::server {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+v1::LoadState ToProto(loader::LoadState state) {
+  switch (state) {
+    case loader::LoadState::kIdle:
+      return v1::LOAD_STATE_IDLE;
+    case loader::LoadState::kFetching:
+      return v1::LOAD_STATE_FETCHING;
+    case loader::LoadState::kVerifying:
+      return v1::LOAD_STATE_VERIFYING;
+    case loader::LoadState::kWarming:
+      return v1::LOAD_STATE_WARMING;
+    case loader::LoadState::kRetrying:
+      return v1::LOAD_STATE_RETRYING;
+  }
+  return v1::LOAD_STATE_UNSPECIFIED;
+}
+
+v1::VersionState ToProto(loader::VersionState state) {
+  switch (state) {
+    case loader::VersionState::kServing:
+      return v1::VERSION_STATE_SERVING;
+    case loader::VersionState::kPrevious:
+      return v1::VERSION_STATE_PREVIOUS;
+    case loader::VersionState::kCached:
+      return v1::VERSION_STATE_CACHED;
+    case loader::VersionState::kRejected:
+      return v1::VERSION_STATE_REJECTED;
+    case loader::VersionState::kAvailable:
+      return v1::VERSION_STATE_AVAILABLE;
+  }
+  return v1::VERSION_STATE_UNSPECIFIED;
+}
+
+}  // namespace
+
+void SetModel(const ServedModel& model, bool is_default, v1::Model* out) {
+  const loader::ModelStatus status = model.loader->GetStatus();
+  out->set_name(model.name);
+  out->set_is_default(is_default);
+  out->set_serving_version(status.serving_version);
+  out->set_previous_version(status.previous_version);
+  out->set_pinned_version(status.pinned_version);
+  out->set_load_state(ToProto(status.load_state));
+  out->set_loading_version(status.loading_version);
+  out->set_last_error(status.last_error);
+  if (status.serving_since_unix_us != 0) {
+    *out->mutable_serving_since() =
+        TimeUtil::MicrosecondsToTimestamp(static_cast<int64_t>(status.serving_since_unix_us));
+  }
+  out->set_snapshot_bytes(status.snapshot_bytes);
+  out->set_swaps_count(status.swaps_count);
+}
+
+void SetVersion(const loader::VersionStatus& version, v1::Version* out) {
+  out->set_version(version.version);
+  out->set_state(ToProto(version.state));
+  out->set_reason(version.reason);
+  out->set_size_bytes(version.size_bytes);
+  if (version.published_unix_us != 0) {
+    *out->mutable_published() =
+        TimeUtil::MicrosecondsToTimestamp(static_cast<int64_t>(version.published_unix_us));
+  }
+  out->set_sha256(version.sha256);
+}
+
+}  // namespace fmserve::server

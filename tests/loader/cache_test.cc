@@ -1,0 +1,125 @@
+#include "loader/cache.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/loader/test_store.h"
+
+namespace fmserve::loader {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+CacheState ExampleState() {
+  CacheState state{
+      .serving_version = 3, .previous_version = 2, .pinned_version = 3, .set_aside_version = 4};
+  AddRejection({.version = 5,
+                .sha256 = std::string(64, 'b'),
+                .fingerprint = "12-34",
+                .gate = "golden",
+                .detail = "golden 0 scores \"1\"",
+                .size_bytes = 9,
+                .published_unix_us = 77},
+               state);
+  state.cached[3] = {
+      .model = kModel, .version = 3, .size_bytes = 4, .sha256 = std::string(64, 'c')};
+  return state;
+}
+
+TEST(CacheState, ComesBackAsItWasWritten) {
+  const absl::StatusOr<CacheState> parsed = ParseCacheState(SerializeCacheState(ExampleState()));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(*parsed, ExampleState());
+}
+
+TEST(CacheState, ErrorsNameTheKey) {
+  EXPECT_FALSE(ParseCacheState("{").ok());
+  EXPECT_THAT(std::string(ParseCacheState("{}").status().message()), HasSubstr("serving_version"));
+}
+
+TEST(CacheState, ForgetsTheLowestRejections) {
+  CacheState state;
+  for (uint64_t version = 1; version <= kMaxRejections + 2; ++version) {
+    AddRejection({.version = version}, state);
+  }
+  EXPECT_EQ(state.rejections.size(), kMaxRejections);
+  EXPECT_EQ(state.rejections.begin()->first, 3U);
+}
+
+class CacheTest : public ::testing::Test {
+ protected:
+  std::string Path(std::string_view name) const {
+    return folder_.Path("cache/" + std::string(name));
+  }
+  absl::StatusOr<Cache> Open() const { return Cache::Open(folder_.Path("cache")); }
+
+  TestFolder folder_;
+};
+
+TEST_F(CacheTest, StartsEmptyInAFolderOfItsOwn) {
+  const absl::StatusOr<Cache> cache = Open();
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  EXPECT_EQ(*cache->LoadState(kModel), CacheState());
+}
+
+TEST_F(CacheTest, BelongsToOneServer) {
+  const absl::StatusOr<Cache> first = Open();
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(absl::IsUnavailable(Open().status()));
+}
+
+TEST_F(CacheTest, RemembersItsStateAndRemovesWhatAKilledServerLeft) {
+  WriteFile(Path(WeightFileName(3)), "1234");
+  WriteFile(Path(WeightFileName(4) + ".tmp-7-0"), "12");
+  {
+    const absl::StatusOr<Cache> cache = Open();
+    ASSERT_TRUE(cache.ok());
+    ASSERT_TRUE(cache->SaveState(ExampleState()).ok());
+  }
+  const absl::StatusOr<Cache> cache = Open();
+  ASSERT_TRUE(cache.ok());
+  EXPECT_EQ(*cache->LoadState(kModel), ExampleState());
+  EXPECT_THAT(ListFolder(folder_.Path("cache")),
+              ElementsAre(".lock", WeightFileName(3), "state.json"));
+}
+
+TEST_F(CacheTest, TrustsTheFolderMoreThanTheState) {
+  const absl::StatusOr<Cache> cache = Open();
+  ASSERT_TRUE(cache.ok());
+  ASSERT_TRUE(cache->SaveState(ExampleState()).ok());
+  EXPECT_TRUE(cache->LoadState(kModel)->cached.empty()) << "the file is gone";
+  WriteFile(Path(WeightFileName(3)), "12345");
+  const CacheState state = *cache->LoadState(kModel);
+  EXPECT_EQ(state.cached.at(3).sha256, "")
+      << "another size: another file than the one that was hashed";
+  EXPECT_EQ(state.cached.at(3).size_bytes, 5U);
+}
+
+TEST_F(CacheTest, StillHasItsFilesWhenTheStateIsBroken) {
+  WriteFile(Path(WeightFileName(3)), "1234");
+  WriteFile(Path("state.json"), "{\"serving_ver");
+  const absl::StatusOr<Cache> cache = Open();
+  ASSERT_TRUE(cache.ok());
+  const CacheState state = *cache->LoadState(kModel);
+  EXPECT_EQ(state.serving_version, 0U);
+  EXPECT_TRUE(state.cached.contains(3));
+}
+
+TEST_F(CacheTest, RemovesAVersionOnceAndForAll) {
+  const absl::StatusOr<Cache> cache = Open();
+  ASSERT_TRUE(cache.ok());
+  WriteFile(cache->WeightPath(3), "1234");
+  EXPECT_TRUE(cache->Remove(3).ok());
+  EXPECT_TRUE(cache->Remove(3).ok());
+  EXPECT_TRUE(cache->LoadState(kModel)->cached.empty());
+}
+
+TEST(CacheOpen, SaysWhichFolderCannotBeUsed) {
+  const absl::Status status = Cache::Open("/proc/nothing/cache").status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/proc/nothing/cache"));
+}
+
+}  // namespace
+}  // namespace fmserve::loader

@@ -1,0 +1,123 @@
+#include "loader/model_slot.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "tests/loader/test_store.h"
+
+namespace fmserve::loader {
+namespace {
+
+std::shared_ptr<const Snapshot> Version(uint64_t version) {
+  return MakeSnapshot({.w0 = static_cast<double>(version), .version = version});
+}
+
+TEST(ModelSlot, IsEmptyBeforeTheFirstPublish) {
+  ModelSlot slot;
+  EXPECT_EQ(slot.Get(), nullptr);
+  EXPECT_EQ(slot.Previous(), nullptr);
+  EXPECT_FALSE(slot.Rollback());
+  EXPECT_EQ(slot.mapped_bytes(), 0U);
+}
+
+TEST(ModelSlot, PublishMakesTheServingVersionThePreviousOne) {
+  ModelSlot slot;
+  slot.Publish(Version(1));
+  slot.Publish(Version(2));
+  EXPECT_EQ(slot.Get()->version(), 2U);
+  EXPECT_EQ(slot.Previous()->version(), 1U);
+}
+
+TEST(ModelSlot, RollbackExchangesCurrentAndPrevious) {
+  ModelSlot slot;
+  slot.Publish(Version(1));
+  EXPECT_FALSE(slot.Rollback());
+  slot.Publish(Version(2));
+  EXPECT_TRUE(slot.Rollback());
+  EXPECT_EQ(slot.Get()->version(), 1U);
+  EXPECT_EQ(slot.Previous()->version(), 2U);
+  EXPECT_TRUE(slot.Rollback());
+  EXPECT_EQ(slot.Get()->version(), 2U);
+}
+
+TEST(ModelSlot, RestorePreviousFillsAnEmptyPlaceOnly) {
+  ModelSlot slot;
+  EXPECT_FALSE(slot.RestorePrevious(Version(1)));
+  slot.Publish(Version(2));
+  EXPECT_TRUE(slot.RestorePrevious(Version(1)));
+  EXPECT_FALSE(slot.RestorePrevious(Version(3)));
+  EXPECT_EQ(slot.Previous()->version(), 1U);
+}
+
+TEST(ModelSlot, ARequestKeepsItsSnapshotUntilItLetsGo) {
+  ModelSlot slot;
+  slot.Publish(Version(1));
+  std::shared_ptr<const Snapshot> request = slot.Get();
+  const std::weak_ptr<const Snapshot> watch = request;
+  slot.Publish(Version(2));
+  slot.Publish(Version(3));
+  EXPECT_EQ(slot.Reclaim(), 1U);
+  EXPECT_EQ(EmptyScore(*request), 1.0F);
+  request.reset();
+  EXPECT_FALSE(watch.expired()) << "the request must not pay for the unmapping";
+  EXPECT_EQ(slot.Reclaim(), 0U);
+  EXPECT_TRUE(watch.expired());
+}
+
+TEST(ModelSlot, CountsTheBytesOfAllItKeeps) {
+  ModelSlot slot;
+  const uint64_t file_bytes = Version(1)->file().info().file_size;
+  for (uint64_t version = 1; version <= 3; ++version) slot.Publish(Version(version));
+  EXPECT_EQ(slot.mapped_bytes(), 3 * file_bytes);
+  slot.Reclaim();
+  EXPECT_EQ(slot.mapped_bytes(), 2 * file_bytes);
+}
+
+// Stays mapped by the test; snapshots of it come and go.
+std::vector<std::shared_ptr<const model::WeightFile>> OpenFiles(uint64_t count) {
+  const TestFolder folder;
+  std::vector<std::shared_ptr<const model::WeightFile>> files;
+  for (uint64_t version = 1; version <= count; ++version) {
+    const std::string path = folder.Path(WeightFileName(version));
+    WriteTestFile({.w0 = static_cast<double>(version), .version = version}, path);
+    files.push_back(*model::WeightFile::Open(path));
+  }
+  return files;
+}
+
+TEST(ModelSlot, ReadersNeverSeeAMixtureWhileThousandsOfSwapsHappen) {
+  constexpr int kSwaps = 5000;
+  const auto files = OpenFiles(4);
+  ModelSlot slot;
+  slot.Publish(std::make_shared<const Snapshot>(files[0], TestKernels()));
+  std::atomic<bool> done = false;
+  std::atomic<uint64_t> requests_count = 0;
+  const auto read = [&] {
+    while (!done) {
+      const std::shared_ptr<const Snapshot> snapshot = slot.Get();
+      ASSERT_EQ(EmptyScore(*snapshot), static_cast<float>(snapshot->version()));
+      ++requests_count;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) threads.emplace_back(read);
+  threads.emplace_back([&] {
+    while (!done) slot.Rollback();
+  });
+  for (int i = 0; i < kSwaps; ++i) {
+    slot.Publish(std::make_shared<const Snapshot>(files[static_cast<size_t>(i) % files.size()],
+                                                  TestKernels()));
+    slot.Reclaim();
+  }
+  EXPECT_TRUE(Eventually([&] { return requests_count > 100; }));
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(slot.Reclaim(), 0U);
+}
+
+}  // namespace
+}  // namespace fmserve::loader

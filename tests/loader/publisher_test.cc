@@ -1,0 +1,121 @@
+#include "loader/publisher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+
+#include "loader/file_util.h"
+#include "tests/loader/test_store.h"
+
+namespace fmserve::loader {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class Publisher : public ::testing::Test {
+ protected:
+  absl::StatusOr<Manifest> PublishFile(const std::string& path, bool allow_no_goldens = false) {
+    return Publish(path,
+                   {.store = store_.store(),
+                    .model = kModel,
+                    .allow_no_goldens = allow_no_goldens,
+                    .lock_patience = lock_patience_},
+                   TestKernels());
+  }
+  std::string Trained(const TestFile& file) {
+    const std::string path = folder_.Path("trained.fmw");
+    WriteTestFile(file, path);
+    return path;
+  }
+
+  TestFolder folder_;
+  TestStore store_;
+  std::chrono::milliseconds lock_patience_{10000};
+};
+
+TEST_F(Publisher, StampsNameAndVersionAndWritesTheManifestOfTheCopy) {
+  const absl::StatusOr<Manifest> manifest =
+      PublishFile(Trained({.w0 = 3.0, .model = "experiment"}));
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->model, kModel);
+  EXPECT_EQ(manifest->version, 1U);
+  EXPECT_EQ(*ParseManifest(ReadFile(store_.ModelPath("CURRENT"))), *manifest);
+  const std::string bytes = ReadFile(store_.WeightPath(1));
+  EXPECT_EQ(manifest->size_bytes, bytes.size());
+  EXPECT_EQ(manifest->sha256, Sha256Hex(bytes));
+  const auto file = model::WeightFile::Open(store_.WeightPath(1));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->info().model_name, kModel);
+  EXPECT_EQ((*file)->info().version, 1U);
+  EXPECT_EQ((*file)->info().w0, 3.0);
+}
+
+TEST_F(Publisher, GivesTheNextVersionAfterTheManifestAndAfterEveryFile) {
+  EXPECT_EQ(PublishFile(Trained({}))->version, 1U);
+  EXPECT_EQ(PublishFile(Trained({}))->version, 2U);
+  WriteFile(store_.WeightPath(7), "left by a publisher that died before the manifest");
+  EXPECT_EQ(PublishFile(Trained({}))->version, 8U);
+  store_.PublishManifest(
+      {.model = kModel, .version = 20, .size_bytes = 1, .sha256 = std::string(64, '0')});
+  EXPECT_EQ(PublishFile(Trained({}))->version, 21U);
+}
+
+TEST_F(Publisher, RefusesWhatIsNotFitToServe) {
+  WriteFile(folder_.Path("broken.fmw"), "not a weight file");
+  EXPECT_FALSE(PublishFile(folder_.Path("broken.fmw")).ok());
+  const absl::Status golden = PublishFile(Trained({.golden_error = 1.0})).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(golden));
+  EXPECT_THAT(std::string(golden.message()), HasSubstr("golden 0"));
+  EXPECT_FALSE(PublishFile(Trained({.with_golden = false})).ok());
+  EXPECT_TRUE(PublishFile(Trained({.with_golden = false}), /*allow_no_goldens=*/true).ok());
+}
+
+TEST_F(Publisher, DoesNotGuessWhenTheManifestCannotBeRead) {
+  WriteFile(store_.ModelPath("CURRENT"), "{");
+  EXPECT_THAT(std::string(PublishFile(Trained({})).status().message()),
+              HasSubstr(store_.ModelPath("CURRENT")));
+}
+
+TEST_F(Publisher, RemovesWhatDeadPublishersLeft) {
+  WriteFile(store_.WeightPath(1) + ".tmp-99-0", "half");
+  ASSERT_TRUE(PublishFile(Trained({})).ok());
+  EXPECT_THAT(ListFolder(store_.ModelPath("")),
+              ElementsAre(".publish.lock", WeightFileName(1), "CURRENT"));
+}
+
+TEST_F(Publisher, GivesUpWhenAnotherOneHoldsTheStore) {
+  ASSERT_TRUE(CreateFolder(store_.ModelPath("")).ok());
+  const absl::StatusOr<FolderLock> other =
+      FolderLock::TryAcquire(store_.ModelPath(".publish.lock"));
+  ASSERT_TRUE(other.ok());
+  lock_patience_ = std::chrono::milliseconds(50);
+  EXPECT_TRUE(absl::IsUnavailable(PublishFile(Trained({})).status()));
+}
+
+TEST_F(Publisher, ConcurrentPublishersGetVersionsOfTheirOwn) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 3;
+  const std::string path = Trained({});
+  std::mutex mutex;
+  std::set<uint64_t> versions;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < kEach; ++j) {
+        const absl::StatusOr<Manifest> manifest = PublishFile(path);
+        ASSERT_TRUE(manifest.ok()) << manifest.status();
+        const std::lock_guard lock(mutex);
+        EXPECT_TRUE(versions.insert(manifest->version).second);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(versions.size(), size_t{kThreads * kEach});
+  EXPECT_EQ(ParseManifest(ReadFile(store_.ModelPath("CURRENT")))->version, *versions.rbegin());
+}
+
+}  // namespace
+}  // namespace fmserve::loader

@@ -1,0 +1,73 @@
+// A warm call must not allocate: counts what a call that comes back from the pool takes from the heap.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include "server/call_pool.h"
+#include "tests/server/sample_model.h"
+
+namespace {
+
+thread_local int allocations = 0;
+
+void* CountedAllocation(size_t bytes) {
+  ++allocations;
+  if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+// The nothrow and array forms call these.
+void* operator new(size_t bytes) { return CountedAllocation(bytes); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace fmserve::server {
+namespace {
+
+class CallAllocationTest : public testing::Test {
+ protected:
+  // What happens to a call between the network's bytes and the answer; returns its allocations.
+  int Serve(const std::string& bytes) {
+    const int before = allocations;
+    PredictCall* call = pool_.AllocateMessages();
+    const bool parsed = call->request()->ParseFromString(bytes);
+    const auto budget =
+        RequestBudget::Start(SystemClock(), std::chrono::minutes(1), {}, std::chrono::minutes(1));
+    const absl::Status status = Predict(*snapshot_, limits_, budget, *call->request(),
+                                        &call->scratch(), call->response());
+    scored_count_ = call->response()->scored_count();
+    call->Release();
+    const int during = allocations - before;
+    EXPECT_TRUE(parsed);
+    EXPECT_TRUE(status.ok()) << status;
+    return during;
+  }
+
+  const std::shared_ptr<const loader::Snapshot> snapshot_ = SampleSnapshot();
+  const RequestLimits limits_;
+  CallPool pool_;
+  uint32_t scored_count_ = 0;
+};
+
+TEST_F(CallAllocationTest, WarmCallsAllocateNothingInEitherForm) {
+  for (const v1::PredictRequest& request : {PackedRequest(200), FriendlyRequest(200)}) {
+    const std::string bytes = request.SerializeAsString();
+    EXPECT_GT(Serve(bytes), 0);
+    EXPECT_EQ(Serve(bytes), 0);
+    EXPECT_EQ(scored_count_, 200U);
+  }
+}
+
+TEST_F(CallAllocationTest, GiantsAreNotKept) {
+  const std::string giant = PackedRequest(5000).SerializeAsString();
+  EXPECT_GT(Serve(giant), 0);
+  EXPECT_GT(Serve(giant), 0);
+}
+
+}  // namespace
+}  // namespace fmserve::server

@@ -1,0 +1,108 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "server/metrics.h"
+#include "server/metrics_text.h"
+#include "tests/server/sample_model.h"
+
+namespace fmserve::server {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr uint64_t kNowUs = 1'000'000'000;
+
+std::string PageOf(const ModelMetrics& metrics, loader::ModelStatus status = {}) {
+  status.model = "ctr";
+  const std::vector<ModelMetricsView> views = {{status, metrics.Counts()}};
+  return FormatMetrics(views, 4, true, kNowUs);
+}
+
+TEST(MetricsTest, CountsRequestsByCodeAndVersion) {
+  ModelMetrics metrics;
+  for (int i = 0; i < 3; ++i)
+    metrics.Record({.version = 7, .latency = microseconds(300), .scored_count = 10});
+  metrics.Record({.code = absl::StatusCode::kInvalidArgument, .version = 8});
+  const std::string page = PageOf(metrics);
+  EXPECT_THAT(page,
+              HasSubstr("fmserve_requests_total{model=\"ctr\",code=\"OK\",version=\"7\"} 3\n"));
+  EXPECT_THAT(
+      page,
+      HasSubstr(
+          "fmserve_requests_total{model=\"ctr\",code=\"INVALID_ARGUMENT\",version=\"8\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_candidates_total{model=\"ctr\"} 30\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_unknown_model_requests_total 4\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_draining 1\n"));
+}
+
+TEST(MetricsTest, LatencyBucketsAreCumulativeAndIncludeTheirBound) {
+  ModelMetrics metrics;
+  metrics.Record({.latency = milliseconds(20)});
+  metrics.Record({.latency = microseconds(20001)});
+  metrics.Record({.latency = milliseconds(500), .incomplete = true});
+  const std::string page = PageOf(metrics);
+  EXPECT_THAT(
+      page, HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",le=\"0.0175\"} 0\n"));
+  EXPECT_THAT(page,
+              HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",le=\"0.02\"} 1\n"));
+  EXPECT_THAT(
+      page, HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",le=\"0.0225\"} 2\n"));
+  EXPECT_THAT(page,
+              HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",le=\"+Inf\"} 3\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_request_duration_seconds_count{model=\"ctr\"} 3\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_incomplete_responses_total{model=\"ctr\"} 1\n"));
+}
+
+TEST(MetricsTest, UnknownFeaturesAreCountedUnderTheNamesOfTheirFields) {
+  const model::FeatureSchema schema = SampleSchema();
+  std::vector<uint32_t> unknown(schema.size());
+  unknown[kAd] = 5;
+  ModelMetrics metrics;
+  for (int i = 0; i < 2; ++i)
+    metrics.Record({.version = 1, .schema = &schema, .unknown_by_field = unknown});
+  EXPECT_THAT(PageOf(metrics),
+              HasSubstr("fmserve_unknown_features_total{model=\"ctr\",field=\"ad\"} 10\n"));
+  EXPECT_THAT(PageOf(metrics),
+              HasSubstr("fmserve_unknown_features_total{model=\"ctr\",field=\"user\"} 0\n"));
+}
+
+TEST(MetricsTest, ServerThatGetsManyVersionsKeepsTheSeriesOfTheLatest) {
+  ModelMetrics metrics;
+  for (uint64_t version = 1; version <= 100; ++version) metrics.Record({.version = version});
+  EXPECT_EQ(metrics.Counts().versions.size(), kCountedVersions);
+  EXPECT_THAT(PageOf(metrics), HasSubstr("version=\"100\"} 1\n"));
+  EXPECT_THAT(PageOf(metrics), Not(HasSubstr("version=\"92\"")));
+}
+
+TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
+  ModelMetrics metrics;
+  metrics.RecordRejection("golden");
+  loader::ModelStatus status;
+  status.serving_version = 7;
+  status.pinned_version = 6;
+  status.load_state = loader::LoadState::kWarming;
+  status.serving_since_unix_us = kNowUs - 1'000'000;
+  status.published_unix_us = kNowUs - 90'000'000;
+  status.snapshot_bytes = 4096;
+  status.swaps_count = 3;
+  status.poll_failures_count = 2;
+  const std::string page = PageOf(metrics, status);
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_version{model=\"ctr\"} 7\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_pinned_version{model=\"ctr\"} 6\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_version_age_seconds{model=\"ctr\"} 90\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_load_state{model=\"ctr\",state=\"warming\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_load_state{model=\"ctr\",state=\"idle\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_snapshot_bytes{model=\"ctr\"} 4096\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_swaps_total{model=\"ctr\"} 3\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_poll_failures_total{model=\"ctr\"} 2\n"));
+  EXPECT_THAT(page,
+              HasSubstr("fmserve_rejected_versions_total{model=\"ctr\",reason=\"golden\"} 1\n"));
+}
+
+}  // namespace
+}  // namespace fmserve::server

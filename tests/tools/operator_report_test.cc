@@ -1,0 +1,67 @@
+#include "tools/operator_report.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace fmserve::tools {
+namespace {
+
+const std::chrono::system_clock::time_point kNow{std::chrono::seconds(1'000'000)};
+
+fmserve::v1::Model SomeModel() {
+  fmserve::v1::Model model;
+  model.set_name("ctr");
+  model.set_is_default(true);
+  model.set_serving_version(7);
+  model.set_previous_version(6);
+  model.set_load_state(fmserve::v1::LOAD_STATE_VERIFYING);
+  model.set_loading_version(8);
+  model.mutable_serving_since()->set_seconds(1'000'000 - 192);
+  model.set_snapshot_bytes(512'000'000);
+  model.set_swaps_count(3);
+  return model;
+}
+
+TEST(ModelsText, ShowsWhatServesAndWhatGoesOn) {
+  EXPECT_EQ(
+      ModelsText({SomeModel()}, kNow),
+      "model          serving         for  previous  pinned  state        swaps    memory\n"
+      "ctr (default)        7  3 min 12 s         6  -       verifying 8      3  512.0 MB\n");
+}
+
+TEST(ModelsText, PutsWhatWentWrongBelow) {
+  fmserve::v1::Model model = SomeModel();
+  model.set_last_error("version 8: gate golden: off by 0.3");
+  EXPECT_TRUE(ModelsText({model}, kNow).ends_with("\nctr: version 8: gate golden: off by 0.3\n"));
+}
+
+TEST(ModelJson, HasZeroForNoVersionAndNullForNoTime) {
+  fmserve::v1::Model model;
+  model.set_name("ctr");
+  model.set_load_state(fmserve::v1::LOAD_STATE_IDLE);
+  EXPECT_EQ(
+      ModelJson(model).dump(),
+      R"({"name":"ctr","default":false,"serving_version":0,"previous_version":0,"pinned_version":0,"state":"idle",)"
+      R"("loading_version":0,"last_error":"","serving_since":null,"snapshot_bytes":0,"swaps":0})");
+}
+
+TEST(Versions, SayTheirStateAndReason) {
+  fmserve::v1::Version version;
+  version.set_version(8);
+  version.set_state(fmserve::v1::VERSION_STATE_REJECTED);
+  version.set_reason("checksum of section rows");
+  version.set_size_bytes(2000);
+  version.mutable_published()->set_seconds(1'000'000 - 5);
+  version.set_sha256("0123456789abcdef0123");
+  EXPECT_EQ(VersionsText({version}, kNow),
+            "version  state       size  published  sha256        reason\n"
+            "      8  rejected  2.0 KB    5 s ago  0123456789ab  checksum of section rows\n");
+  EXPECT_EQ(
+      VersionJson(version).dump(),
+      R"({"version":8,"state":"rejected","reason":"checksum of section rows","size_bytes":2000,)"
+      R"("published":"1970-01-12T13:46:35Z","sha256":"0123456789abcdef0123"})");
+}
+
+}  // namespace
+}  // namespace fmserve::tools

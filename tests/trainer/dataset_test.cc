@@ -1,0 +1,163 @@
+#include "trainer/dataset.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include "trainer/value_text.h"
+
+namespace fmserve::trainer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class DatasetTest : public testing::Test {
+ protected:
+  std::string Write(const std::string& name, const std::string& text) {
+    const std::string path =
+        testing::TempDir() + "dataset_test_" + std::to_string(getpid()) + "_" + name;
+    std::ofstream(path) << text;
+    files_.push_back(path);
+    return path;
+  }
+
+  static TrainingSchema Schema(const std::string& fields) {
+    absl::StatusOr<TrainingSchema> schema =
+        ParseSchemaYaml("task: binary\nlabel: click\nfields:\n" + fields, "schema.yaml");
+    EXPECT_TRUE(schema.ok()) << schema.status();
+    return *schema;
+  }
+
+  // "field=value" -> how many entries each feature has in the examples.
+  static std::map<std::string, int> Uses(const TrainingData& data, const Examples& examples) {
+    std::map<std::string, int> uses;
+    for (const Entry& entry : examples.entries) {
+      const Feature& feature = data.vocabulary[entry.row];
+      ++uses[data.schema.field(feature.field).name + "=" + feature.value];
+    }
+    return uses;
+  }
+
+  ~DatasetTest() override {
+    for (const std::string& path : files_) std::filesystem::remove(path);
+  }
+
+ private:
+  std::vector<std::string> files_;
+};
+
+TEST_F(DatasetTest, ValuesBelowMinCountShareTheRareRow) {
+  const TrainingSchema schema = Schema("  - {name: ad, min_count: 2}\n");
+  const std::string path = Write("t.tsv", "click\tad\n1\ta\n0\ta\n0\tb\n1\tc\n0\t\n");
+  const absl::StatusOr<TrainingData> data = ReadTrainingData(path, schema, {});
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(Uses(*data, data->examples),
+            (std::map<std::string, int>{{"ad=a", 2}, {"ad=(rare)", 2}, {"ad=(missing)", 1}}));
+  EXPECT_THAT(data->examples.labels, ElementsAre(1, 0, 0, 1, 0));
+  EXPECT_THAT(data->vocabulary.distinct_values(), ElementsAre(3));
+  EXPECT_THAT(data->missing_by_field, ElementsAre(1));
+}
+
+TEST_F(DatasetTest, AValueTwiceInOneRowCountsOnce) {
+  const TrainingSchema schema = Schema("  - {name: tags, kind: multi_valued, min_count: 2}\n");
+  const std::string path = Write("t.tsv", "click\ttags\n1\ta|a|b\n0\tb\n");
+  const absl::StatusOr<TrainingData> data = ReadTrainingData(path, schema, {});
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(Uses(*data, data->examples),
+            (std::map<std::string, int>{{"tags=(rare)", 2}, {"tags=b", 2}}));
+}
+
+TEST_F(DatasetTest, UnknownValuesBecomeTheRareRowOrNothing) {
+  const TrainingSchema schema = Schema("  - {name: ad, min_count: 2}\n  - {name: site}\n");
+  const std::string train = Write("t.tsv", "click\tad\tsite\n1\ta\tx\n0\ta\tx\n0\tb\ty\n");
+  const std::string valid = Write("v.tsv", "click\tad\tsite\n1\tnew\tnew\n0\ta\ty\n");
+  const absl::StatusOr<TrainingData> data = ReadTrainingData(train, schema, {});
+  ASSERT_TRUE(data.ok()) << data.status();
+  const absl::StatusOr<Examples> examples = ReadExamples(valid, schema, *data, {});
+  ASSERT_TRUE(examples.ok()) << examples.status();
+  EXPECT_EQ((*examples)[0].size(), 1U) << "site has no rare row";
+  EXPECT_EQ(Uses(*data, *examples),
+            (std::map<std::string, int>{{"ad=(rare)", 1}, {"ad=a", 1}, {"site=y", 1}}));
+}
+
+TEST_F(DatasetTest, FieldsToStandardiseAreMeasured) {
+  const TrainingSchema schema = Schema("  - {name: age, kind: numeric, transform: standardise}\n");
+  const std::string path = Write("t.tsv", "click\tage\n1\t10\n0\t20\n0\t\n1\t60\n");
+  const absl::StatusOr<TrainingData> data = ReadTrainingData(path, schema, {});
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_DOUBLE_EQ(data->schema.field(0).mean, 30.0);
+  const double stddev = std::sqrt((400.0 + 100.0 + 900.0) / 3);
+  EXPECT_DOUBLE_EQ(data->schema.field(0).stddev, stddev);
+  EXPECT_NEAR(data->examples[3][0].x, 30.0 / stddev, 1e-6);
+}
+
+TEST_F(DatasetTest, ConstantFieldsCannotBeStandardised) {
+  const TrainingSchema schema = Schema("  - {name: age, kind: numeric, transform: standardise}\n");
+  const std::string path = Write("t.tsv", "click\tage\n1\t10\n0\t10\n");
+  const absl::StatusOr<TrainingData> data = ReadTrainingData(path, schema, {});
+  EXPECT_EQ(data.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(data.status().message()), HasSubstr("'age'"));
+}
+
+TEST_F(DatasetTest, ErrorsNameFileLineAndField) {
+  const TrainingSchema schema = Schema("  - {name: age, kind: numeric}\n");
+  const std::string path = Write("t.tsv", "click\tage\n1\t10\n0\told\n");
+  const std::string message(ReadTrainingData(path, schema, {}).status().message());
+  EXPECT_THAT(message, HasSubstr(path + ":3"));
+  EXPECT_THAT(message, HasSubstr("age"));
+  EXPECT_THAT(message, HasSubstr("old"));
+}
+
+TEST_F(DatasetTest, AFileWithoutRowsIsAnError) {
+  const TrainingSchema schema = Schema("  - {name: ad}\n");
+  const absl::StatusOr<TrainingData> data =
+      ReadTrainingData(Write("t.tsv", "click\tad\n"), schema, {});
+  EXPECT_EQ(data.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(DatasetTest, SamplesAreRowsOfTheFile) {
+  const TrainingSchema schema = Schema("  - {name: ad}\n");
+  std::string text = "click\tad\n";
+  for (int i = 0; i < 100; ++i) text += "1\tad" + std::to_string(i) + "\n";
+  const std::string path = Write("t.tsv", text);
+  const absl::StatusOr<TrainingData> data =
+      ReadTrainingData(path, schema, {.seed = 3, .samples = 10, .progress = {}});
+  ASSERT_TRUE(data.ok()) << data.status();
+  ASSERT_EQ(data->samples.size(), 10U);
+  int beyond_first = 0;
+  for (const RawRow& row : data->samples) {
+    ASSERT_EQ(row.size(), 1U);
+    beyond_first += std::stoi(row[0].substr(2)) >= 10;
+  }
+  EXPECT_GT(beyond_first, 0) << "they are just the first rows";
+}
+
+TEST_F(DatasetTest, ValuesKeepTheirNames) {
+  const TrainingSchema schema = Schema(
+      "  - {name: tags, kind: multi_valued, weighted: true}\n"
+      "  - {name: id, value_type: integer}\n"
+      "  - {name: age, kind: numeric, transform: boundaries, boundaries: [18, 30]}\n"
+      "  - {name: price, kind: numeric}\n"
+      "  - {name: image, kind: dense_vector, dimension: 2}\n");
+  const std::string path =
+      Write("t.tsv", "click\ttags\tid\tage\tprice\timage\n1\ta:b:2.5|c\t042\t20\t1.5\t0.5|0.25\n");
+  const absl::StatusOr<TrainingData> data = ReadTrainingData(path, schema, {});
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(Uses(*data, data->examples), (std::map<std::string, int>{{"tags=a:b", 1},
+                                                                     {"tags=c", 1},
+                                                                     {"id=42", 1},
+                                                                     {"age=1", 1},
+                                                                     {"price=", 1},
+                                                                     {"image=0", 1},
+                                                                     {"image=1", 1}}));
+}
+
+}  // namespace
+}  // namespace fmserve::trainer

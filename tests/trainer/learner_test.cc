@@ -1,0 +1,242 @@
+#include "trainer/learner.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <tuple>
+#include <vector>
+
+#include "trainer/fit.h"
+#include "trainer/metrics.h"
+#include "trainer/parameters.h"
+
+namespace fmserve::trainer {
+namespace {
+
+void Add(std::vector<Entry> entries, float label, Examples& examples) {
+  examples.entries.insert(examples.entries.end(), entries.begin(), entries.end());
+  examples.ends.push_back(examples.entries.size());
+  examples.labels.push_back(label);
+}
+
+double LossOf(model::Task task, double score, double label) {
+  if (task == model::Task::kRegression) return 0.5 * (score - label) * (score - label);
+  return std::log1p(std::exp(label > 0.5 ? -score : score));
+}
+
+// With a learning rate and an accumulator of 1, a step is -g / sqrt(1 + g^2).
+double GradientOfStep(double step) { return -step / std::sqrt(1.0 - step * step); }
+
+class GradientTest : public testing::TestWithParam<std::tuple<model::Task, uint32_t>> {
+ protected:
+  model::Task task() const { return std::get<0>(GetParam()); }
+  uint32_t k() const { return std::get<1>(GetParam()); }
+
+  LearnerOptions Options() const {
+    return {.task = task(),
+            .k = k(),
+            .learning_rate = 1.0,
+            .l2_linear = 0.02,
+            .l2_factors = 0.03,
+            .init_stddev = 0.3,
+            .init_accumulator = 1.0};
+  }
+
+  // Loss of the example plus the penalty on the features that it has.
+  double Objective(const Parameters& parameters, std::span<const Entry> entries,
+                   float label) const {
+    double objective = LossOf(task(), Score(parameters, entries), label);
+    for (const Entry& entry : entries) {
+      objective += 0.5 * 0.02 * parameters.w[entry.row] * parameters.w[entry.row];
+      for (const float v : parameters.factors(entry.row)) objective += 0.5 * 0.03 * v * v;
+    }
+    return objective;
+  }
+};
+
+TEST_P(GradientTest, AStepFollowsTheFiniteDifferencesOfTheLoss) {
+  Examples examples;
+  Add({{0, 1.0F}, {2, -0.5F}, {3, 2.0F}}, 1.0F, examples);
+  const std::vector<float> two_labels = {0.0F, 1.0F};
+  Learner learner(Options(), 4, two_labels);
+  const Parameters before = learner.parameters();
+  learner.RunEpoch(examples, nullptr);
+  const Parameters after = learner.parameters();
+
+  const auto expect_gradient = [&](float& parameter, double step, const Parameters& changed) {
+    constexpr float kStep = 1.0F / 256;
+    const float value = parameter;
+    parameter = value + kStep;
+    const double above = Objective(changed, examples[0], 1.0F);
+    parameter = value - kStep;
+    const double below = Objective(changed, examples[0], 1.0F);
+    parameter = value;
+    EXPECT_NEAR(GradientOfStep(step), (above - below) / (2 * kStep), 2e-4);
+  };
+  Parameters changed = before;
+  for (const Entry& entry : examples[0]) {
+    const size_t row = entry.row;
+    expect_gradient(changed.w[row], after.w[row] - before.w[row], changed);
+    for (uint32_t f = 0; f < k(); ++f) {
+      expect_gradient(changed.factors(row)[f], after.factors(row)[f] - before.factors(row)[f],
+                      changed);
+    }
+  }
+  EXPECT_EQ(after.w[1], before.w[1]) << "a feature that the example lacks";
+}
+
+INSTANTIATE_TEST_SUITE_P(TasksAndSizes, GradientTest,
+                         testing::Combine(testing::Values(model::Task::kBinary,
+                                                          model::Task::kRegression),
+                                          testing::Values(1U, 3U, 8U, 12U, 16U, 20U, 32U, 40U)));
+
+// Clicks of a hidden FM: 5 fields of 12 values each.
+struct HiddenFm {
+  static constexpr uint32_t kFields = 5;
+  static constexpr uint32_t kValues = 12;
+  Parameters parameters;
+  std::mt19937_64 random{7};
+
+  HiddenFm() {
+    std::normal_distribution<float> normal;
+    parameters.k = 3;
+    parameters.w0 = -0.5;
+    for (uint32_t row = 0; row < kFields * kValues; ++row) {
+      parameters.w.push_back(0.3F * normal(random));
+      for (uint32_t f = 0; f < parameters.k; ++f) parameters.v.push_back(0.6F * normal(random));
+    }
+  }
+
+  Examples Draw(size_t size) {
+    Examples examples;
+    for (size_t i = 0; i < size; ++i) {
+      std::vector<Entry> entries;
+      for (uint32_t field = 0; field < kFields; ++field) {
+        entries.push_back({static_cast<uint32_t>(field * kValues + random() % kValues), 1.0F});
+      }
+      const double p = 1.0 / (1.0 + std::exp(-Score(parameters, entries)));
+      Add(entries, std::bernoulli_distribution(p)(random) ? 1.0F : 0.0F, examples);
+    }
+    return examples;
+  }
+
+  double BayesLogloss(const Examples& examples) const {
+    double sum = 0.0;
+    for (size_t i = 0; i < examples.size(); ++i) {
+      sum += LossOf(model::Task::kBinary, Score(parameters, examples[i]), examples.labels[i]);
+    }
+    return sum / static_cast<double>(examples.size());
+  }
+};
+
+FitOptions QuickOptions() {
+  FitOptions options;
+  options.learner = {
+      .k = 8, .learning_rate = 0.1, .l2_linear = 1e-4, .l2_factors = 2e-3, .init_stddev = 0.1};
+  options.epochs = 40;
+  return options;
+}
+
+double TestLogloss(const Parameters& parameters, const Examples& examples) {
+  double sum = 0.0;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    sum += LossOf(model::Task::kBinary, Score(parameters, examples[i]), examples.labels[i]);
+  }
+  return sum / static_cast<double>(examples.size());
+}
+
+TEST(FitTest, RecoversAHiddenFmToTheNoiseOfItsClicks) {
+  HiddenFm hidden;
+  const Examples train = hidden.Draw(60000);
+  const Examples valid = hidden.Draw(10000);
+  const Examples test = hidden.Draw(20000);
+  const FitResult result = Fit(QuickOptions(), hidden.parameters.rows(), train, &valid, {});
+  EXPECT_LT(TestLogloss(result.parameters, test), hidden.BayesLogloss(test) + 0.01);
+}
+
+TEST(FitTest, TwoThreadsLearnAsWellAsOne) {
+  HiddenFm hidden;
+  const Examples train = hidden.Draw(30000);
+  const Examples valid = hidden.Draw(10000);
+  FitOptions options = QuickOptions();
+  const FitResult one = Fit(options, hidden.parameters.rows(), train, &valid, {});
+  options.learner.threads = 2;
+  const FitResult two = Fit(options, hidden.parameters.rows(), train, &valid, {});
+  EXPECT_NEAR(*two.best().valid->logloss, *one.best().valid->logloss, 0.005);
+}
+
+TEST(FitTest, OneThreadAndOneSeedRepeatThemselvesBitByBit) {
+  HiddenFm hidden;
+  const Examples train = hidden.Draw(2000);
+  FitOptions options = QuickOptions();
+  options.epochs = 3;
+  const FitResult first = Fit(options, hidden.parameters.rows(), train, nullptr, {});
+  const FitResult again = Fit(options, hidden.parameters.rows(), train, nullptr, {});
+  EXPECT_EQ(first.parameters.w0, again.parameters.w0);
+  EXPECT_EQ(first.parameters.w, again.parameters.w);
+  EXPECT_EQ(first.parameters.v, again.parameters.v);
+  options.learner.seed = 2;
+  const FitResult other = Fit(options, hidden.parameters.rows(), train, nullptr, {});
+  EXPECT_NE(first.parameters.v, other.parameters.v);
+}
+
+TEST(FitTest, StopsWhenValidationGetsNoBetterAndKeepsTheBestEpoch) {
+  HiddenFm hidden;
+  const Examples train = hidden.Draw(300);  // few: it overfits
+  const Examples valid = hidden.Draw(3000);
+  FitOptions options = QuickOptions();
+  options.learner.l2_factors = 0.0;
+  options.epochs = 200;
+  options.patience = 3;
+  const FitResult result = Fit(options, hidden.parameters.rows(), train, &valid, {});
+  ASSERT_LT(result.epochs.size(), 200U);
+  EXPECT_EQ(result.epochs.size(), result.best_epoch + options.patience);
+  for (const EpochReport& report : result.epochs) {
+    EXPECT_GE(*report.valid->logloss, *result.best().valid->logloss);
+  }
+  EXPECT_NEAR(TestLogloss(result.parameters, valid), *result.best().valid->logloss, 1e-5)
+      << "the parameters are not those of the best epoch";
+}
+
+TEST(FitTest, WithoutValidationRunsAllEpochs) {
+  HiddenFm hidden;
+  const Examples train = hidden.Draw(500);
+  FitOptions options = QuickOptions();
+  options.epochs = 4;
+  const FitResult result = Fit(options, hidden.parameters.rows(), train, nullptr, {});
+  EXPECT_EQ(result.epochs.size(), 4U);
+  EXPECT_EQ(result.best_epoch, 4U);
+  EXPECT_EQ(result.parameters.rows(), hidden.parameters.rows());
+}
+
+TEST(FitTest, EndsInTheEpochWhoseLossIsNoNumber) {
+  Examples train;
+  for (int i = 0; i < 100; ++i) Add({{0, 1e30F}, {1, 1e30F}}, static_cast<float>(i % 2), train);
+  const FitResult result = Fit(QuickOptions(), 2, train, nullptr, {});
+  EXPECT_EQ(result.epochs.size(), 1U);
+  EXPECT_EQ(result.best_epoch, 0U);
+}
+
+TEST(LearnerTest, StartsAtTheConstantThatFitsBest) {
+  const std::vector<float> clicks = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  EXPECT_NEAR(Learner({.k = 1}, 1, clicks).parameters().w0, std::log(1.5 / 9.5), 1e-6);
+  const std::vector<float> stars = {1, 5, 3, 5};
+  EXPECT_EQ(Learner({.task = model::Task::kRegression, .k = 1}, 1, stars).parameters().w0, 3.5);
+}
+
+TEST(LearnerTest, PredictsTheLinkOfTheScore) {
+  Examples examples;
+  for (int i = 0; i < 1000; ++i) Add({{0, 1.0F}, {1, 0.5F}}, static_cast<float>(i % 2), examples);
+  for (const uint32_t threads : {1U, 3U}) {
+    Learner learner({.k = 5, .init_stddev = 0.5, .threads = threads}, 2, examples.labels);
+    std::vector<float> predictions(examples.size());
+    learner.Predict(examples, predictions);
+    const double score = Score(learner.parameters(), examples[0]);
+    for (const float p : predictions) EXPECT_NEAR(p, 1.0 / (1.0 + std::exp(-score)), 1e-6);
+  }
+}
+
+}  // namespace
+}  // namespace fmserve::trainer

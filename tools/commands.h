@@ -1,0 +1,36 @@
+// The subcommands of `fm`, one file each. A new one is its file, a line here and a line in main.cc.
+#ifndef FMSERVE_TOOLS_COMMANDS_H_
+#define FMSERVE_TOOLS_COMMANDS_H_
+
+namespace CLI {
+class App;
+}
+
+namespace fmserve::tools {
+
+// Adds the subcommand to `app`. When the command line names it, parsing runs it and sets
+// `exit_code` (exit_codes.h); `exit_code` must outlive the parsing.
+using AddCommand = void(CLI::App& app, int& exit_code);
+
+AddCommand AddTrain;
+AddCommand AddEval;
+AddCommand AddPredict;
+AddCommand AddExplain;
+AddCommand AddInspect;
+AddCommand AddVerify;
+AddCommand AddExport;
+AddCommand AddPublish;
+AddCommand AddStatus;
+AddCommand AddVersions;
+AddCommand AddReload;
+AddCommand AddRollback;
+AddCommand AddPin;
+AddCommand AddUnpin;
+AddCommand AddRequest;
+AddCommand AddLoad;
+AddCommand AddGenerate;
+AddCommand AddCompletion;
+
+}  // namespace fmserve::tools
+
+#endif  // FMSERVE_TOOLS_COMMANDS_H_

@@ -1,0 +1,100 @@
+#include "tools/operator_report.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "tools/format.h"
+
+namespace fmserve::tools {
+namespace {
+
+using fmserve::v1::LoadState;
+using fmserve::v1::Model;
+using fmserve::v1::Version;
+using fmserve::v1::VersionState;
+using google::protobuf::Timestamp;
+using google::protobuf::util::TimeUtil;
+
+// "LOAD_STATE_FETCHING" -> "fetching": the names of the protocol, without what they repeat.
+std::string StateName(LoadState state) {
+  return absl::AsciiStrToLower(fmserve::v1::LoadState_Name(state).substr(sizeof("LOAD_STATE")));
+}
+std::string StateName(VersionState state) {
+  return absl::AsciiStrToLower(
+      fmserve::v1::VersionState_Name(state).substr(sizeof("VERSION_STATE")));
+}
+
+Json TimeJson(bool known, const Timestamp& time) {
+  if (!known) return nullptr;
+  return TimeUtil::ToString(time);
+}
+
+std::string Age(bool known, const Timestamp& time, std::chrono::system_clock::time_point now) {
+  if (!known) return "-";
+  const auto since = std::chrono::seconds(TimeUtil::TimestampToSeconds(time));
+  return FormatAge(std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()) -
+                   since);
+}
+
+std::string VersionOrDash(uint64_t version) { return version == 0 ? "-" : absl::StrCat(version); }
+
+}  // namespace
+
+Json ModelJson(const Model& model) {
+  return {{"name", model.name()},
+          {"default", model.is_default()},
+          {"serving_version", model.serving_version()},
+          {"previous_version", model.previous_version()},
+          {"pinned_version", model.pinned_version()},
+          {"state", StateName(model.load_state())},
+          {"loading_version", model.loading_version()},
+          {"last_error", model.last_error()},
+          {"serving_since", TimeJson(model.has_serving_since(), model.serving_since())},
+          {"snapshot_bytes", model.snapshot_bytes()},
+          {"swaps", model.swaps_count()}};
+}
+
+Json VersionJson(const Version& version) {
+  return {{"version", version.version()},
+          {"state", StateName(version.state())},
+          {"reason", version.reason()},
+          {"size_bytes", version.size_bytes()},
+          {"published", TimeJson(version.has_published(), version.published())},
+          {"sha256", version.sha256()}};
+}
+
+std::string ModelsText(const std::vector<Model>& models,
+                       std::chrono::system_clock::time_point now) {
+  std::vector<std::vector<std::string>> rows = {
+      {"model", "serving", "for", "previous", "pinned", "state", "swaps", "memory"}};
+  std::string errors;
+  for (const Model& model : models) {
+    std::string state = StateName(model.load_state());
+    if (model.loading_version() != 0) absl::StrAppend(&state, " ", model.loading_version());
+    rows.push_back({model.name() + (model.is_default() ? " (default)" : ""),
+                    VersionOrDash(model.serving_version()),
+                    Age(model.has_serving_since(), model.serving_since(), now),
+                    VersionOrDash(model.previous_version()), VersionOrDash(model.pinned_version()),
+                    state, absl::StrCat(model.swaps_count()), FormatBytes(model.snapshot_bytes())});
+    if (!model.last_error().empty())
+      absl::StrAppend(&errors, model.name(), ": ", model.last_error(), "\n");
+  }
+  return FormatTable(rows) + errors;
+}
+
+std::string VersionsText(const std::vector<Version>& versions,
+                         std::chrono::system_clock::time_point now) {
+  std::vector<std::vector<std::string>> rows = {
+      {"version", "state", "size", "published", "sha256", "reason"}};
+  for (const Version& version : versions) {
+    std::string published = Age(version.has_published(), version.published(), now);
+    if (version.has_published()) published += " ago";
+    rows.push_back({absl::StrCat(version.version()), StateName(version.state()),
+                    version.size_bytes() == 0 ? "-" : FormatBytes(version.size_bytes()), published,
+                    version.sha256().substr(0, 12), version.reason()});
+  }
+  return FormatTable(rows);
+}
+
+}  // namespace fmserve::tools

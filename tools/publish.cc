@@ -1,0 +1,75 @@
+// fm publish: makes a weight file the newest version of a model.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "loader/publisher.h"
+#include "model/kernels/kernels.h"
+#include "tools/commands.h"
+#include "tools/duration_option.h"
+#include "tools/exit_codes.h"
+#include "tools/format.h"
+#include "tools/json_output.h"
+
+namespace fmserve::tools {
+namespace {
+
+struct PublishArguments {
+  std::string path;
+  loader::PublishOptions options;
+  bool json = false;
+};
+
+int RunPublish(const PublishArguments& arguments) {
+  const auto kernels = model::DefaultKernels();
+  if (!kernels.ok()) return Fail("publish", kernels.status());
+  const auto start = std::chrono::steady_clock::now();
+  const absl::StatusOr<loader::Manifest> manifest =
+      loader::Publish(arguments.path, arguments.options, **kernels);
+  if (!manifest.ok()) return Fail("publish", manifest.status());
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (arguments.json) {
+    PrintJson({{"model", manifest->model},
+               {"version", manifest->version},
+               {"bytes", manifest->size_bytes},
+               {"sha256", manifest->sha256},
+               {"seconds", seconds}});
+  } else {
+    std::cout << absl::StrFormat("published %s version %d: %s in %.2f s, sha256 %s\n",
+                                 manifest->model, manifest->version,
+                                 FormatBytes(manifest->size_bytes), seconds, manifest->sha256);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void AddPublish(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<PublishArguments>();
+  loader::PublishOptions& options = arguments->options;
+  CLI::App* command = app.add_subcommand(
+      "publish", "Verify a weight file and make it the newest version of a model in a store.");
+  command->add_option("file", arguments->path, "Weight file")->required()->type_name("M.fmw");
+  command->add_option("--store", options.store, "Folder of the store; created if it is missing")
+      ->required()
+      ->type_name("DIR");
+  command->add_option("--model", options.model, "Name of the model")->required()->type_name("NAME");
+  command
+      ->add_option("--golden-tolerance", options.golden_tolerance,
+                   "Largest difference of a golden score, relative from 1 on")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--allow-no-goldens", options.allow_no_goldens,
+                    "Publish a file without golden requests too");
+  AddDurationOption(*command, "--lock-patience", options.lock_patience,
+                    "How long to wait for another publisher of this model; 10s if not given");
+  command->add_flag("--json", arguments->json, "Print one JSON object on standard output");
+  command->footer("Example:\n  fm publish ctr.fmw --store /srv/models --model ctr");
+  command->callback([arguments, &exit_code] { exit_code = RunPublish(*arguments); });
+}
+
+}  // namespace fmserve::tools

@@ -1,0 +1,113 @@
+#include "tools/train_report.h"
+
+#include <sys/resource.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace fmserve::tools {
+namespace {
+
+void AddMetrics(const std::string& prefix, const trainer::Metrics& metrics,
+                model::Metadata& metadata) {
+  const Json json = ToJson(metrics);
+  for (const auto& [name, value] : json.items()) {
+    if (name != "rows" && !value.is_null()) metadata.emplace_back(prefix + name, value.dump());
+  }
+}
+
+uint64_t PeakMemoryBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace
+
+std::string EpochText(model::Task task, const trainer::EpochReport& report) {
+  const bool binary = task == model::Task::kBinary;
+  std::string text = absl::StrFormat("epoch %2d  train %s %.5f", report.epoch,
+                                     binary ? "logloss" : "loss", report.train_loss);
+  if (report.valid) {
+    absl::StrAppendFormat(&text, "  valid %s %.5f", binary ? "logloss" : "rmse",
+                          trainer::Loss(task, *report.valid));
+    if (report.valid->auc) absl::StrAppendFormat(&text, " auc %.5f", *report.valid->auc);
+  }
+  absl::StrAppendFormat(&text, "  %.1f s%s", report.seconds, report.best ? "" : "  (no better)");
+  return text;
+}
+
+model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& run) {
+  const trainer::FitResult& result = run.fit;
+  const auto file_name = [](const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+  };
+  const trainer::LearnerOptions& learner = arguments.fit.learner;
+  model::Metadata metadata = {{std::string(trainer::kSchemaMetadataName), run.schema.yaml},
+                              {"data.train.file", file_name(arguments.train)}};
+  if (!arguments.valid.empty()) {
+    metadata.emplace_back("data.valid.file", file_name(arguments.valid));
+    metadata.emplace_back("data.valid.rows", absl::StrCat(result.best().valid->rows));
+  }
+  for (auto& entry : trainer::DescribeData(run.data)) metadata.push_back(std::move(entry));
+  metadata.insert(metadata.end(),
+                  {{"option.kind", arguments.kind},
+                   {"option.k", absl::StrCat(learner.k)},
+                   {"option.epochs", absl::StrCat(arguments.fit.epochs)},
+                   {"option.patience", absl::StrCat(arguments.fit.patience)},
+                   {"option.learning_rate", absl::StrCat(learner.learning_rate)},
+                   {"option.l2_linear", absl::StrCat(learner.l2_linear)},
+                   {"option.l2_factors", absl::StrCat(learner.l2_factors)},
+                   {"option.init_stddev", absl::StrCat(learner.init_stddev)},
+                   {"option.init_accumulator", absl::StrCat(learner.init_accumulator)},
+                   {"option.threads", absl::StrCat(learner.threads)},
+                   {"option.seed", absl::StrCat(learner.seed)}});
+  for (const trainer::EpochReport& report : result.epochs) {
+    const std::string prefix = absl::StrCat("metric.epoch.", report.epoch, ".");
+    metadata.emplace_back(prefix + "train.loss", absl::StrCat(report.train_loss));
+    if (report.valid) {
+      metadata.emplace_back(prefix + "valid.loss",
+                            absl::StrCat(trainer::Loss(learner.task, *report.valid)));
+    }
+  }
+  metadata.emplace_back("metric.best_epoch", absl::StrCat(result.best_epoch));
+  metadata.emplace_back("metric.train.loss", absl::StrCat(result.best().train_loss));
+  if (result.best().valid) AddMetrics("metric.valid.", *result.best().valid, metadata);
+  return metadata;
+}
+
+Json TrainSummary(const TrainArguments& arguments, const TrainRun& run,
+                  const trainer::GoldenReport& goldens) {
+  const trainer::FitResult& result = run.fit;
+  double train_seconds = 0.0;
+  for (const trainer::EpochReport& report : result.epochs) train_seconds += report.seconds;
+  const double epochs = static_cast<double>(result.epochs.size());
+  const trainer::Examples& examples = run.data.examples;
+  const double rate = train_seconds > 0.0 ? epochs / train_seconds : 0.0;
+  Json json = {{"out", arguments.out},
+               {"rows", examples.size()},
+               {"features", run.data.vocabulary.size()},
+               {"nonzeros", examples.entries.size()},
+               {"k", arguments.fit.learner.k},
+               {"quantization", model::Name(arguments.pack.quantization)},
+               {"epochs", result.epochs.size()},
+               {"best_epoch", result.best_epoch},
+               {"train_loss", result.best().train_loss},
+               {"read_seconds", run.read_seconds},
+               {"train_seconds", train_seconds},
+               {"read_rows_per_second", static_cast<double>(examples.size()) / run.read_seconds},
+               {"train_rows_per_second", static_cast<double>(examples.size()) * rate},
+               {"train_nonzeros_per_second", static_cast<double>(examples.entries.size()) * rate},
+               {"peak_memory_bytes", PeakMemoryBytes()},
+               {"file_bytes", std::filesystem::file_size(arguments.out)},
+               {"goldens", goldens.goldens},
+               {"golden_max_error", goldens.max_error}};
+  json["valid"] = result.best().valid ? ToJson(*result.best().valid) : Json(nullptr);
+  return json;
+}
+
+}  // namespace fmserve::tools

@@ -1,0 +1,51 @@
+// What `fm train` says of a training run: while it runs, in the weight file, and at the end.
+#ifndef FMSERVE_TOOLS_TRAIN_REPORT_H_
+#define FMSERVE_TOOLS_TRAIN_REPORT_H_
+
+#include <string>
+
+#include "model/golden.h"
+#include "model/types.h"
+#include "tools/json_output.h"
+#include "trainer/dataset.h"
+#include "trainer/fit.h"
+#include "trainer/pack.h"
+#include "trainer/schema_yaml.h"
+#include "trainer/table_scorer.h"
+
+namespace fmserve::tools {
+
+struct TrainArguments {
+  std::string schema;
+  std::string train;
+  std::string valid;  // "": none
+  std::string out;
+  std::string kind = "fm";
+  std::string quantization = "f32";
+  trainer::FitOptions fit;
+  trainer::PackOptions pack;
+  bool no_names = false;
+  bool json = false;
+};
+
+struct TrainRun {
+  trainer::TrainingSchema schema;
+  trainer::TrainingData data;
+  double read_seconds = 0.0;  // of the training data
+  trainer::FitResult fit;
+};
+
+// One line about an epoch.
+std::string EpochText(model::Task task, const trainer::EpochReport& report);
+
+// Schema, data, options and metrics. Paths are cut to file names.
+model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& run);
+
+// The object of --json. Asks the system for the size of arguments.out and the memory of this
+// process.
+Json TrainSummary(const TrainArguments& arguments, const TrainRun& run,
+                  const trainer::GoldenReport& goldens);
+
+}  // namespace fmserve::tools
+
+#endif  // FMSERVE_TOOLS_TRAIN_REPORT_H_

@@ -1,0 +1,49 @@
+// From files of raw values to examples in memory.
+#ifndef FMSERVE_TRAINER_DATASET_H_
+#define FMSERVE_TRAINER_DATASET_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/feature_schema.h"
+#include "trainer/examples.h"
+#include "trainer/schema_yaml.h"
+#include "trainer/vocabulary.h"
+
+namespace fmserve::trainer {
+
+using RawRow = std::vector<std::string>;  // one cell per field of the schema
+
+struct TrainingData {
+  model::FeatureSchema schema;  // standardised fields measured
+  Vocabulary vocabulary;
+  Examples examples;
+  std::vector<RawRow> samples;  // a few rows as they were read, drawn evenly, for goldens
+  std::vector<uint64_t> missing_by_field;  // rows without a value
+};
+
+struct ReadOptions {
+  uint64_t seed = 1;  // of the samples
+  uint32_t samples = 31;
+  std::function<void(uint64_t rows)> progress;  // rows read so far, now and then; may be empty
+};
+
+// Reads the file, twice if fields are to be measured. InvalidArgument names file, line and what is
+// wrong: no rows, no label, values that a field refuses, a measured field without two different
+// values.
+absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const TrainingSchema& schema,
+                                              const ReadOptions& options);
+
+// Reads further examples of features that are known already: what the vocabulary does not know is
+// its field's rare feature or left out, as when the model serves. `data` is what ReadTrainingData
+// returned.
+absl::StatusOr<Examples> ReadExamples(const std::string& path, const TrainingSchema& schema,
+                                      const TrainingData& data, const ReadOptions& options);
+
+}  // namespace fmserve::trainer
+
+#endif  // FMSERVE_TRAINER_DATASET_H_

@@ -1,0 +1,33 @@
+// Labelled examples in memory, as the learner walks over them.
+#ifndef FMSERVE_TRAINER_EXAMPLES_H_
+#define FMSERVE_TRAINER_EXAMPLES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace fmserve::trainer {
+
+// A feature of an example: the row of its parameters (vocabulary.h) and its weight x.
+struct Entry {
+  uint32_t row;
+  float x;
+};
+
+// Examples one after the other (compressed sparse rows).
+struct Examples {
+  std::vector<float> labels;  // 0 or 1 for a binary task, any finite number for regression
+  std::vector<size_t> ends;   // one past the last entry of each example
+  std::vector<Entry> entries;
+
+  size_t size() const { return labels.size(); }
+  std::span<const Entry> operator[](size_t example) const {
+    const size_t begin = example == 0 ? 0 : ends[example - 1];
+    return {entries.data() + begin, ends[example] - begin};
+  }
+};
+
+}  // namespace fmserve::trainer
+
+#endif  // FMSERVE_TRAINER_EXAMPLES_H_

@@ -1,0 +1,53 @@
+// Learning from beginning to end: epochs, validation, early stopping.
+#ifndef FMSERVE_TRAINER_FIT_H_
+#define FMSERVE_TRAINER_FIT_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "trainer/examples.h"
+#include "trainer/learner.h"
+#include "trainer/metrics.h"
+#include "trainer/parameters.h"
+
+namespace fmserve::trainer {
+
+struct FitOptions {
+  LearnerOptions learner;
+  uint32_t epochs = 30;   // at most
+  uint32_t patience = 2;  // stop after so many epochs in a row without a better validation loss
+};
+
+struct EpochReport {
+  uint32_t epoch = 0;       // from 1
+  double train_loss = 0.0;  // as Learner::RunEpoch returns it
+  double seconds = 0.0;     // of training, without validation
+  std::optional<Metrics> valid;
+  bool best = false;  // so far
+};
+
+struct FitObserver {
+  std::function<void(uint32_t epoch, size_t examples)> progress;  // examples done in this epoch
+  std::function<void(const EpochReport&)> epoch_done;
+};
+
+struct FitResult {
+  Parameters parameters;  // of the best epoch
+  std::vector<EpochReport> epochs;
+  uint32_t best_epoch = 0;
+
+  const EpochReport& best() const { return epochs[best_epoch - 1]; }
+};
+
+// Trains on `train` and keeps the parameters after the epoch with the smallest loss (logloss or
+// RMSE) on `valid`; with no `valid` runs all epochs and keeps the last. Stops early when the loss
+// is no longer a finite number: FitResult then ends in that epoch, and best_epoch is 0 if there was
+// none before. `train` is not empty; epochs >= 1. Callbacks may be empty.
+FitResult Fit(const FitOptions& options, size_t rows, const Examples& train, const Examples* valid,
+              const FitObserver& observer);
+
+}  // namespace fmserve::trainer
+
+#endif  // FMSERVE_TRAINER_FIT_H_

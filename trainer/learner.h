@@ -1,0 +1,72 @@
+// Stochastic gradient descent on a factorization machine.
+//
+// One step per example with AdaGrad (Duchi, Hazan, Singer 2011), a step size of its own for every
+// parameter:
+//   g2 += g^2;   parameter -= learning_rate * g / sqrt(g2)
+// Several threads take steps on the same parameters without locks (Hogwild; Niu et al. 2011): a
+// lost update now and then costs less than a lock. One thread with one seed repeats itself bit by
+// bit.
+#ifndef FMSERVE_TRAINER_LEARNER_H_
+#define FMSERVE_TRAINER_LEARNER_H_
+
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "model/types.h"
+#include "trainer/examples.h"
+#include "trainer/fm_step.h"
+#include "trainer/parameters.h"
+
+namespace fmserve::trainer {
+
+// The defaults did well on public click and rating data; more data bears larger steps, fewer rows
+// want more L2.
+struct LearnerOptions {
+  model::Task task = model::Task::kBinary;
+  uint32_t k = 16;              // 1 to model::kMaxK
+  double learning_rate = 0.05;  // > 0
+  double l2_linear = 1e-4;  // adds l2/2 w^2 to the loss of every example that has the feature; >= 0
+  double l2_factors = 0.03;       // the same for v
+  double init_stddev = 0.03;      // v starts as N(0, init_stddev); w starts at 0
+  double init_accumulator = 0.1;  // g2 starts here; > 0: larger means smaller first steps
+  uint32_t threads = 1;           // >= 1
+  uint64_t seed = 1;
+};
+
+// Used by one thread, which may start others inside RunEpoch and Predict.
+class Learner {
+ public:
+  // Parameters for `rows` features. w0 starts at the constant that fits `labels` best.
+  Learner(const LearnerOptions& options, size_t rows, std::span<const float> labels);
+
+  // Called now and then from one thread with the number of examples done in this epoch.
+  using Progress = std::function<void(size_t examples)>;
+
+  // One step per example, in a new random order. Returns the mean loss of the examples, each taken
+  // just before its step: logloss, or half the squared error for regression. Entries' rows must be
+  // < rows.
+  double RunEpoch(const Examples& examples, const Progress& progress);
+
+  // Probabilities for a binary task, values for regression. predictions.size() == examples.size().
+  void Predict(const Examples& examples, std::span<float> predictions);
+
+  Parameters parameters() const;
+
+ private:
+  FmView View();
+
+  LearnerOptions options_;
+  size_t blocks_;  // per feature
+  LinearWeight w0_;
+  std::vector<LinearWeight> linear_;
+  std::vector<FactorBlock> factors_;
+  std::vector<uint32_t> order_;
+  std::mt19937_64 random_;
+};
+
+}  // namespace fmserve::trainer
+
+#endif  // FMSERVE_TRAINER_LEARNER_H_

@@ -1,0 +1,24 @@
+// Mean and standard deviation of the fields that training standardises.
+#ifndef FMSERVE_TRAINER_MEASURE_H_
+#define FMSERVE_TRAINER_MEASURE_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/feature_schema.h"
+#include "trainer/schema_yaml.h"
+
+namespace fmserve::trainer {
+
+// schema.features with mean and stddev (of the population) of schema.fields_to_measure taken from
+// the file, which is read only if there are any; missing values do not count. InvalidArgument names
+// file and line of what is not a number, and a field without two different values.
+absl::StatusOr<model::FeatureSchema> MeasureFields(
+    const std::string& path, const TrainingSchema& schema,
+    const std::function<void(uint64_t rows)>& progress);
+
+}  // namespace fmserve::trainer
+
+#endif  // FMSERVE_TRAINER_MEASURE_H_

@@ -1,0 +1,76 @@
+#include "trainer/row_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/text.h"
+#include "trainer/input_stream.h"
+#include "trainer/line_reader.h"
+#include "trainer/sparse_reader.h"
+#include "trainer/table_reader.h"
+
+namespace fmserve::trainer {
+namespace {
+
+std::string_view WithoutSuffix(std::string_view path, std::string_view suffix) {
+  if (path.ends_with(suffix)) path.remove_suffix(suffix.size());
+  return path;
+}
+
+}  // namespace
+
+std::optional<TableFormat> FormatOfPath(std::string_view path) {
+  path = WithoutSuffix(WithoutSuffix(path, ".gz"), ".zst");
+  const std::string_view extension = path.substr(std::min(path.rfind('.'), path.size()));
+  if (extension == ".tsv") return TableFormat::kTsv;
+  if (extension == ".csv") return TableFormat::kCsv;
+  if (extension == ".libsvm" || extension == ".svm") return TableFormat::kLibsvm;
+  if (extension == ".libffm" || extension == ".ffm") return TableFormat::kLibffm;
+  return std::nullopt;
+}
+
+absl::StatusOr<float> ParseLabel(model::Task task, std::string_view text) {
+  std::string_view unsigned_text = text;
+  if (unsigned_text.starts_with('+')) unsigned_text.remove_prefix(1);
+  const double value = model::ParseNumber(unsigned_text).value_or(std::nan(""));
+  if (task == model::Task::kRegression) {
+    const auto label = static_cast<float>(value);
+    if (std::isfinite(label)) return label;
+    return absl::InvalidArgumentError(
+        absl::StrCat("label ", model::Quote(text), " is not a finite number"));
+  }
+  if (value == 1.0) return 1.0F;
+  if (value == 0.0 || value == -1.0) return 0.0F;
+  return absl::InvalidArgumentError(
+      absl::StrCat("label ", model::Quote(text),
+                   " of a binary task is not 1, 0 or -1 (-1 means the same as 0)"));
+}
+
+absl::StatusOr<std::unique_ptr<RowReader>> RowReader::Open(const std::string& path,
+                                                           const TrainingSchema& schema,
+                                                           Labels labels) {
+  const std::optional<TableFormat> format = schema.format ? schema.format : FormatOfPath(path);
+  if (!format.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path,
+                     ": the name does not tell the format; set 'format' in the schema or name "
+                     "the file .tsv, .csv, .libsvm or .libffm"));
+  }
+  absl::StatusOr<std::unique_ptr<InputStream>> input = InputStream::Open(path);
+  if (!input.ok()) return input.status();
+  LineReader lines(path, *std::move(input));
+  switch (*format) {
+    case TableFormat::kTsv:
+    case TableFormat::kCsv:
+      return OpenTable(*format, std::move(lines), schema, labels);
+    case TableFormat::kLibsvm:
+      return OpenLibsvm(std::move(lines), schema, labels);
+    case TableFormat::kLibffm:
+      return OpenLibffm(std::move(lines), schema, labels);
+  }
+  return absl::InternalError("unknown table format");
+}
+
+}  // namespace fmserve::trainer

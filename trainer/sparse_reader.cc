@@ -1,0 +1,168 @@
+#include "trainer/sparse_reader.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "model/text.h"
+
+namespace fmserve::trainer {
+namespace {
+
+using model::Field;
+using model::FieldKind;
+
+// Takes the next word of a line; empty at its end.
+std::string_view TakeWord(std::string_view& line) {
+  constexpr std::string_view kSpace = " \t";
+  line.remove_prefix(std::min(line.find_first_not_of(kSpace), line.size()));
+  const std::string_view word = line.substr(0, line.find_first_of(kSpace));
+  line.remove_prefix(word.size());
+  return word;
+}
+
+class SparseReader : public RowReader {
+ public:
+  SparseReader(bool with_fields, LineReader lines, const TrainingSchema& schema, Labels labels)
+      : with_fields_(with_fields),
+        schema_(schema),
+        labels_(labels),
+        lines_(std::move(lines)),
+        texts_(schema.features.size()),
+        cells_(schema.features.size()) {}
+
+  absl::StatusOr<bool> Next(Row* row) override;
+  std::string Where() const override { return lines_.Where(); }
+
+ private:
+  absl::Status Parse(std::string_view line, Row* row);
+  absl::Status ParseLabelOf(std::string_view& line, Row* row) const;
+  absl::Status AddFeature(std::string_view word);
+
+  bool with_fields_;
+  const TrainingSchema& schema_;
+  Labels labels_;
+  LineReader lines_;
+  std::vector<std::string> texts_;       // of each field, rewritten for each row
+  std::vector<std::string_view> cells_;  // views of texts_
+};
+
+// The label is the first word; a word with a ':' is a feature already.
+absl::Status SparseReader::ParseLabelOf(std::string_view& line, Row* row) const {
+  row->label.reset();
+  std::string_view rest = line;
+  const std::string_view word = TakeWord(rest);
+  if (labels_ == Labels::kOptional && word.find(':') != std::string_view::npos) {
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<float> label = ParseLabel(schema_.task, word);
+  if (!label.ok()) return label.status();
+  row->label = *label;
+  line = rest;
+  return absl::OkStatus();
+}
+
+// Appends "[field:]id[:value]" to the text of its field, as FeatureEncoder::AddText reads it.
+absl::Status SparseReader::AddFeature(std::string_view word) {
+  std::string_view rest = word;
+  size_t index = 0;
+  if (with_fields_) {
+    const std::optional<int64_t> number = model::ParseInteger(model::TakeUntil(':', rest));
+    if (!number || *number < 0 || static_cast<size_t>(*number) >= texts_.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(model::Quote(word), " does not begin with a field from 0 to ",
+                       texts_.size() - 1, ", a position in the schema"));
+    }
+    index = static_cast<size_t>(*number);
+  }
+  const std::string_view id = model::TakeUntil(':', rest);
+  const std::string_view value = rest.empty() ? "1" : rest;
+  const std::optional<double> number = model::ParseNumber(value);
+  if (!number || !model::ParseInteger(id)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(model::Quote(word), " is not ", with_fields_ ? "field:" : "", "id:value"));
+  }
+  const Field& field = schema_.features.field(index);
+  std::string& text = texts_[index];
+  if (!text.empty() && field.kind != FieldKind::kMultiValued) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        model::Quote(word), " is the second value of field '", field.name, "', which takes one"));
+  }
+  if (field.kind == FieldKind::kNumeric) {
+    text = value;
+    return absl::OkStatus();
+  }
+  if (!field.weighted && *number != 1.0) {
+    return absl::InvalidArgumentError(absl::StrCat(model::Quote(word),
+                                                   " has a value other than 1, but field '",
+                                                   field.name, "' is not weighted"));
+  }
+  if (!text.empty()) text += '|';
+  text += id;
+  if (field.weighted) (text += ':') += value;
+  return absl::OkStatus();
+}
+
+absl::Status SparseReader::Parse(std::string_view line, Row* row) {
+  for (std::string& text : texts_) text.clear();
+  if (absl::Status status = ParseLabelOf(line, row); !status.ok()) return status;
+  for (std::string_view word = TakeWord(line); !word.empty(); word = TakeWord(line)) {
+    if (absl::Status status = AddFeature(word); !status.ok()) return status;
+  }
+  for (size_t i = 0; i < texts_.size(); ++i) cells_[i] = texts_[i];
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> SparseReader::Next(Row* row) {
+  std::string_view text;
+  do {
+    std::span<char> line;
+    const absl::StatusOr<bool> more = lines_.Next(&line);
+    if (!more.ok() || !*more) return more;
+    text = std::string_view(line.data(), line.size());
+    text = text.substr(0, text.find('#'));
+  } while (text.find_first_not_of(" \t") == std::string_view::npos);
+  if (absl::Status status = Parse(text, row); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(Where(), ": ", status.message()));
+  }
+  row->cells = cells_;
+  row->line = lines_.line_number();
+  return true;
+}
+
+absl::StatusOr<std::unique_ptr<RowReader>> OpenSparse(bool with_fields, LineReader lines,
+                                                      const TrainingSchema& schema, Labels labels) {
+  if (!schema.label_column.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "libsvm and libffm files have no columns: remove 'label: ", schema.label_column,
+        "' from the schema"));
+  }
+  return std::make_unique<SparseReader>(with_fields, std::move(lines), schema, labels);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RowReader>> OpenLibsvm(LineReader lines,
+                                                      const TrainingSchema& schema, Labels labels) {
+  if (schema.features.size() != 1 || schema.features.field(0).kind != FieldKind::kMultiValued) {
+    return absl::InvalidArgumentError(
+        "the schema of a libsvm file has exactly one field, and it is multi_valued");
+  }
+  return OpenSparse(false, std::move(lines), schema, labels);
+}
+
+absl::StatusOr<std::unique_ptr<RowReader>> OpenLibffm(LineReader lines,
+                                                      const TrainingSchema& schema, Labels labels) {
+  for (const Field& field : schema.features.fields()) {
+    if (field.kind == FieldKind::kDenseVector) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "field '", field.name, "' is a dense_vector, which a libffm file cannot hold"));
+    }
+  }
+  return OpenSparse(true, std::move(lines), schema, labels);
+}
+
+}  // namespace fmserve::trainer

@@ -1,0 +1,30 @@
+// Sparse text files without a header, label first:
+//   libsvm   label id:value id:value …          (Chang and Lin, LIBSVM); '#' begins a comment
+//   libffm   label field:id:value …             (Juan et al., LIBFFM)
+// A value that is left out is 1.
+#ifndef FMSERVE_TRAINER_SPARSE_READER_H_
+#define FMSERVE_TRAINER_SPARSE_READER_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "trainer/line_reader.h"
+#include "trainer/row_reader.h"
+#include "trainer/schema_yaml.h"
+
+namespace fmserve::trainer {
+
+// The schema has one multi-valued field: the ids. Values other than 1 need it to be weighted.
+// InvalidArgument if the schema does not fit.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenLibsvm(LineReader lines,
+                                                      const TrainingSchema& schema, Labels labels);
+
+// Field i of a line is field i of the schema: multi-valued or categorical (the id, with a value
+// that is 1 unless the field is weighted), or numeric (the value; the id is ignored).
+// InvalidArgument if the schema does not fit.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenLibffm(LineReader lines,
+                                                      const TrainingSchema& schema, Labels labels);
+
+}  // namespace fmserve::trainer
+
+#endif  // FMSERVE_TRAINER_SPARSE_READER_H_
