@@ -92,6 +92,7 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions() const {
     found->second.state = VersionState::kServing;
   }
   std::vector<VersionStatus> result;
+  result.reserve(versions.size());
   for (auto& [version, status] : versions) result.push_back(std::move(status));
   return result;
 }

@@ -1,7 +1,6 @@
 #include "loader/rollout.h"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -81,8 +80,8 @@ std::vector<uint64_t> RestartOrder(const CacheState& state) {
        {state.pinned_version, state.serving_version, state.previous_version}) {
     if (version != state.set_aside_version) add(version);
   }
-  for (const auto& [version, manifest] : state.cached | std::views::reverse) {
-    if (version != state.set_aside_version) add(version);
+  for (auto newest = state.cached.rbegin(); newest != state.cached.rend(); ++newest) {
+    if (newest->first != state.set_aside_version) add(newest->first);
   }
   add(state.set_aside_version);
   return order;

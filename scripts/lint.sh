@@ -7,7 +7,7 @@ if [[ ${1:-} == --help ]]; then
 usage: ./run lint
 
 Formatting, clang-tidy, shellcheck, the direction of includes, forgotten markers; lists long files.
-Changes nothing: ./run format does. clang-tidy remembers what it has seen clean in build/lint-cache.
+Changes nothing: ./run format does. clang-tidy remembers in ~/.cache/fmserve-lint what it has seen clean.
 TEXT
   exit 0
 fi
@@ -35,4 +35,4 @@ sources | xargs -d '\n' wc -l | awk '$2 != "total" && $1 > 400'
 
 build release fmserve_proto
 say "running clang-tidy"
-python3 scripts/clang_tidy.py --build "$build_root/release" --cache "$build_root/lint-cache" --jobs "$(nproc)"
+python3 scripts/clang_tidy.py --build "$build_root/release" --cache "${XDG_CACHE_HOME:-$HOME/.cache}/fmserve-lint" --jobs "$(nproc)"

@@ -11,53 +11,62 @@ namespace fmserve::server {
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
-// One Watch stream. Everything under the service's mutex but the callbacks' beginnings; deletes
-// itself when gRPC is done.
+// One Watch stream; deletes itself when gRPC is done with it. Its mutex comes after the service's.
 class HealthService::Watcher : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
   Watcher(HealthService* service, std::string name) : service_(service), name_(std::move(name)) {}
 
-  // With the mutex held: sends the state if it has changed, and ends a stream that has said all.
+  // Sends the state if it has changed, and ends a stream that has said all.
   void Update() {
+    const std::lock_guard lock(mutex_);
+    UpdateLocked();
+  }
+
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (ok) {
+      UpdateLocked();
+    } else {
+      EndLocked({grpc::StatusCode::CANCELLED, "the client is gone"});
+    }
+  }
+
+  void OnCancel() override {
+    const std::lock_guard lock(mutex_);
+    EndLocked({grpc::StatusCode::CANCELLED, "the client is gone"});
+  }
+
+  void OnDone() override {
+    service()->Remove(this);
+    delete this;
+  }
+
+ private:
+  void UpdateLocked() {
     if (writing_ || finished_) return;
     const Status status = service_->StatusOf(name_);
     if (status != response_.status()) {
       response_.set_status(status);
       writing_ = true;
       StartWrite(&response_);
-    } else if (service_->draining_) {
-      End({grpc::StatusCode::UNAVAILABLE, "the server drains"});
+    } else if (service_->draining()) {
+      EndLocked({grpc::StatusCode::UNAVAILABLE, "the server drains"});
     }
   }
 
-  void OnWriteDone(bool ok) override {
-    const std::lock_guard lock(service_->mutex_);
-    writing_ = false;
-    if (ok) {
-      Update();
-    } else {
-      End({grpc::StatusCode::CANCELLED, "the client is gone"});
-    }
-  }
-
-  void OnCancel() override {
-    const std::lock_guard lock(service_->mutex_);
-    End({grpc::StatusCode::CANCELLED, "the client is gone"});
-  }
-
-  void OnDone() override {
-    {
-      const std::lock_guard lock(service_->mutex_);
-      service_->watchers_.erase(this);
-    }
-    delete this;
-  }
-
- private:
-  void End(const grpc::Status& status) {
+  void EndLocked(const grpc::Status& status) {
     if (!std::exchange(finished_, true)) Finish(status);
   }
 
+  HealthService* service() {
+    const std::lock_guard lock(mutex_);
+    return service_;
+  }
+
+  // Guards everything, constants too: that gRPC calls back after the constructor is nothing that
+  // ThreadSanitizer sees.
+  std::mutex mutex_;
   HealthService* service_;
   const std::string name_;
   HealthCheckResponse response_;  // the state sent last; UNKNOWN: none
@@ -68,10 +77,7 @@ class HealthService::Watcher : public grpc::ServerWriteReactor<HealthCheckRespon
 grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context,
                                                const HealthCheckRequest* request,
                                                HealthCheckResponse* response) {
-  {
-    const std::lock_guard lock(mutex_);
-    response->set_status(StatusOf(request->service()));
-  }
+  response->set_status(StatusOf(request->service()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   if (response->status() == HealthCheckResponse::SERVICE_UNKNOWN) {
     reactor->Finish(
@@ -97,9 +103,8 @@ void HealthService::Update() {
 }
 
 void HealthService::Drain() {
-  const std::lock_guard lock(mutex_);
   draining_ = true;
-  for (Watcher* watcher : watchers_) watcher->Update();
+  Update();
 }
 
 std::string HealthService::NotReadyReason() const {
@@ -108,9 +113,9 @@ std::string HealthService::NotReadyReason() const {
   return waiting.empty() ? "" : absl::StrCat("no weights yet: ", waiting);
 }
 
-bool HealthService::draining() const {
+void HealthService::Remove(Watcher* watcher) {
   const std::lock_guard lock(mutex_);
-  return draining_;
+  watchers_.erase(watcher);
 }
 
 HealthService::Status HealthService::StatusOf(const std::string& name) const {

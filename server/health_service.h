@@ -2,6 +2,7 @@
 #ifndef FMSERVE_SERVER_HEALTH_SERVICE_H_
 #define FMSERVE_SERVER_HEALTH_SERVICE_H_
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <unordered_set>
@@ -35,19 +36,19 @@ class HealthService : public grpc::health::v1::Health::CallbackService {
 
   // "" when every model serves and the server does not drain, else why not.
   std::string NotReadyReason() const;
-  bool draining() const;
+  bool draining() const { return draining_; }
 
  private:
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
   class Watcher;
 
-  // With mutex_ held.
   Status StatusOf(const std::string& name) const;
+  void Remove(Watcher* watcher);
 
   const ServedModels& models_;
-  mutable std::mutex mutex_;
+  std::atomic<bool> draining_ = false;
+  std::mutex mutex_;
   std::unordered_set<Watcher*> watchers_;
-  bool draining_ = false;
 };
 
 }  // namespace fmserve::server

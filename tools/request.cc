@@ -96,10 +96,11 @@ void PrintAsJson(const ClickLog& log, const RequestPlan& plan, const PredictResp
              {"ranked", ranked}});
 }
 
-// Long lists of values are cut: a table is for people.
+// Long lists of values are cut, between values: a table is for people.
 std::string Shorten(const std::string& cell) {
   constexpr size_t kLongest = 60;
-  return cell.size() <= kLongest ? cell : cell.substr(0, cell.rfind('|', kLongest)) + "|...";
+  if (cell.size() <= kLongest) return cell;
+  return cell.substr(0, std::min(cell.rfind('|', kLongest), kLongest)) + "...";
 }
 
 void PrintAsTable(const ClickLog& log, const RequestPlan& plan, const PredictResponse& response,

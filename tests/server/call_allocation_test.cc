@@ -1,4 +1,5 @@
-// A warm call must not allocate: counts what a call that comes back from the pool takes from the heap.
+// A warm call must not allocate: counts what a call that comes back from the pool takes from the
+// heap.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -38,8 +39,8 @@ class CallAllocationTest : public testing::Test {
     const bool parsed = call->request()->ParseFromString(bytes);
     const auto budget =
         RequestBudget::Start(SystemClock(), std::chrono::minutes(1), {}, std::chrono::minutes(1));
-    const absl::Status status = Predict(*snapshot_, limits_, budget, *call->request(),
-                                        &call->scratch(), call->response());
+    const absl::Status status =
+        Predict(*snapshot_, limits_, budget, *call->request(), &call->scratch(), call->response());
     scored_count_ = call->response()->scored_count();
     call->Release();
     const int during = allocations - before;

@@ -24,10 +24,9 @@ fmserve::v1::Model SomeModel() {
 }
 
 TEST(ModelsText, ShowsWhatServesAndWhatGoesOn) {
-  EXPECT_EQ(
-      ModelsText({SomeModel()}, kNow),
-      "model          serving         for  previous  pinned  state        swaps    memory\n"
-      "ctr (default)        7  3 min 12 s         6  -       verifying 8      3  512.0 MB\n");
+  EXPECT_EQ(ModelsText({SomeModel()}, kNow),
+            "model          serving         for  previous  pinned  state        swaps    memory\n"
+            "ctr (default)        7  3 min 12 s         6  -       verifying 8      3  512.0 MB\n");
 }
 
 TEST(ModelsText, PutsWhatWentWrongBelow) {
