@@ -30,7 +30,7 @@ wait_until() {
   shift
   until "$@"; do
     ((SECONDS < end)) || return 1
-    sleep 0.2
+    sleep 0.5
   done
 }
 

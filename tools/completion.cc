@@ -12,13 +12,12 @@
 namespace fmserve::tools {
 
 void AddCompletion(CLI::App& app, int& exit_code) {
-  static const std::map<std::string, Shell> kShells = {{"bash", Shell::kBash},
-                                                       {"zsh", Shell::kZsh}};
+  static const std::map<std::string, Shell> shells = {{"bash", Shell::kBash}, {"zsh", Shell::kZsh}};
   auto shell = std::make_shared<Shell>(Shell::kBash);
   CLI::App* command = app.add_subcommand("completion", "Print a completion script for a shell.");
   command->add_option("shell", *shell, "Which shell")
       ->required()
-      ->transform(CLI::CheckedTransformer(kShells).description("bash|zsh"))
+      ->transform(CLI::CheckedTransformer(shells).description("bash|zsh"))
       ->type_name("SHELL");
   command->footer(
       "Example:\n  fm completion bash > ~/.local/share/bash-completion/completions/fm\n"

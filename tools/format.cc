@@ -20,8 +20,8 @@ size_t Width(const std::string& text) {
 
 // A number, alone or with a unit behind a space: "12", "-0.5", "3 min 12 s".
 bool IsNumber(const std::string& cell) {
-  const size_t digits = cell.find_first_of("0123456789");
-  if (digits == std::string::npos || digits > 1 || (digits == 1 && cell[0] != '-')) return false;
+  const size_t digits = cell.starts_with('-') ? 1 : 0;
+  if (cell.find_first_of("0123456789") != digits) return false;
   const size_t end = cell.find_first_not_of("0123456789.,", digits);
   return end == std::string::npos || cell[end] == ' ';
 }

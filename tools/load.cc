@@ -105,8 +105,8 @@ int RunLoadCommand(const LoadArguments& arguments) {
 }
 
 void AddRequestOptions(CLI::App& command, LoadArguments& arguments) {
-  static const std::map<std::string, RequestForm> kForms = {{"packed", RequestForm::kPacked},
-                                                            {"features", RequestForm::kFeatures}};
+  static const std::map<std::string, RequestForm> forms = {{"packed", RequestForm::kPacked},
+                                                           {"features", RequestForm::kFeatures}};
   command.add_option("--model", arguments.model, "Name of the model")
       ->required()
       ->type_name("NAME");
@@ -120,7 +120,7 @@ void AddRequestOptions(CLI::App& command, LoadArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
   command.add_option("--form", arguments.form, "Keys, or names and values; packed if not given")
-      ->transform(CLI::CheckedTransformer(kForms).description("packed|features"))
+      ->transform(CLI::CheckedTransformer(forms).description("packed|features"))
       ->type_name("FORM");
   command.add_option("--distinct", arguments.distinct_requests, "Different requests, sent in turn")
       ->capture_default_str()

@@ -48,7 +48,7 @@ TEST_F(ClickLogTest, SplitsTheRowsAndKeepsTheClickRate) {
 }
 
 TEST_F(ClickLogTest, TheHiddenModelIsCalibratedAndKnowsMoreThanTheClickRate) {
-  const auto& hidden = Write("log", 7, 0.2)[0].hidden;
+  const trainer::Metrics hidden = Write("log", 7, 0.2)[0].hidden;
   EXPECT_NEAR(*hidden.calibration, 1.0, 0.05);
   EXPECT_LT(*hidden.normalized_entropy, 0.95);
   EXPECT_GT(*hidden.auc, 0.7);
