@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -89,13 +90,15 @@ class CrashTest : public ::testing::Test {
 
 TEST_F(CrashTest, AServerThatIsKilledRestartsOnAWholeVersionWithoutItsStore) {
   std::mt19937 random(7);
-  std::uniform_int_distribution<int> moment_us(0, 150'000);
+  // Widened while nothing gets done: a sanitizer or a busy machine may need several times as long.
+  int latest_moment_us = 150'000;
   const Child publisher([&] { PublishForEver(); });
   uint64_t last_version = 0;
   uint64_t progress = 0;
   for (int i = 0; i < KillsCount(); ++i) {
     {
       const Child server([&] { ServeForEver(); });
+      std::uniform_int_distribution<int> moment_us(0, latest_moment_us);
       std::this_thread::sleep_for(std::chrono::microseconds(moment_us(random)));
     }
     const TestFolder nothing;
@@ -106,6 +109,7 @@ TEST_F(CrashTest, AServerThatIsKilledRestartsOnAWholeVersionWithoutItsStore) {
     const std::shared_ptr<const Snapshot> snapshot = loader.slot().Get();
     if (snapshot == nullptr) {
       ASSERT_EQ(last_version, 0U) << "what once served is lost";
+      latest_moment_us = std::min(latest_moment_us * 5 / 4, 2'000'000);
       continue;
     }
     EXPECT_GE(snapshot->version(), last_version);
@@ -114,7 +118,11 @@ TEST_F(CrashTest, AServerThatIsKilledRestartsOnAWholeVersionWithoutItsStore) {
       EXPECT_FALSE(event.kind == LoaderEvent::Kind::kFailed && event.reason == "cache")
           << event.detail;
     }
-    progress += snapshot->version() > last_version ? 1 : 0;
+    if (snapshot->version() > last_version) {
+      ++progress;
+    } else {
+      latest_moment_us = std::min(latest_moment_us * 5 / 4, 2'000'000);
+    }
     last_version = snapshot->version();
   }
   EXPECT_GT(progress, 2U) << "it was killed before it did anything";
