@@ -89,7 +89,7 @@ void Accumulate(benchmark::State& state, const KernelTable& kernels, Quantizatio
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-const bool kRegistered = [] {
+const bool registered = [] {
   for (const bool in_memory : {false, true}) {
     for (const KernelTable* kernels : SupportedKernels()) {
       for (const auto quantization :
