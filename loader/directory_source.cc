@@ -12,11 +12,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "loader/file_util.h"
+#include "model/checkpoint.h"
 
 namespace fmserve::loader {
 namespace {
 
-constexpr size_t kReadBytes = 1 << 20;
+constexpr size_t kReadBytes = model::kCheckpointBytes;
 
 std::string FingerprintOf(const struct stat& stat) {
   return absl::StrCat(stat.st_size, "-", stat.st_ino, "-", stat.st_mtim.tv_sec, ".",

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "loader/pacer.h"
 
 namespace fmserve::loader {
 namespace {
@@ -75,7 +76,7 @@ void ModelLoader::Impl::ServeFromCache() {
   state_.serving_version = 0;
   for (const uint64_t version : order) {
     absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot =
-        OpenCached(options_, *cache_, version, {});
+        OpenCached(options_, *cache_, version, model::NeverStop);
     if (snapshot.ok()) {
       slot_.Publish(*std::move(snapshot));
       state_.serving_version = version;
@@ -202,10 +203,11 @@ void ModelLoader::Impl::StartPreparing(uint64_t version, bool operator_asked) {
   if (job.cached) job.manifest = cached->second;
   loading_version_ = version;
   worker_->Start([this, job = std::move(job)](const std::stop_token& stop) {
-    Prepared prepared =
-        Preparer(options_, *source_, *cache_).Run(job, stop, [this](LoadState state) {
-          progress_ = state;
-        });
+    Pacer pacer(stop);
+    Prepared prepared = Preparer(options_, *source_, *cache_)
+                            .Run(
+                                job, [&pacer] { return pacer.Step(); },
+                                [this](LoadState state) { progress_ = state; });
     return [this, version = job.manifest.version, prepared = std::move(prepared)] {
       OnPrepared(version, prepared);
     };
@@ -250,10 +252,15 @@ void ModelLoader::Impl::StartRestoringPrevious() {
   restore_previous_ = false;
   const uint64_t version = state_.previous_version;
   worker_->Start([this, version](const std::stop_token& stop) {
-    auto snapshot = OpenCached(options_, *cache_, version, stop);
+    Pacer pacer(stop);
+    auto snapshot = OpenCached(options_, *cache_, version, [&pacer] { return pacer.Step(); });
     return [this, version, snapshot = std::move(snapshot)] {
       if (state_.previous_version != version || slot_.Previous() != nullptr) return;
       if (snapshot.ok() && slot_.RestorePrevious(*snapshot)) return;
+      if (absl::IsCancelled(snapshot.status())) {  // a pin that came in between is first
+        restore_previous_ = true;
+        return;
+      }
       state_.previous_version = 0;
       Changed();
     };

@@ -65,29 +65,32 @@ class HashingCopy {
 };
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> OpenSnapshot(const LoaderOptions& options,
-                                                             const std::string& path) {
-  absl::StatusOr<std::shared_ptr<const model::WeightFile>> file = model::WeightFile::Open(path);
+                                                             const std::string& path,
+                                                             model::Checkpoint checkpoint) {
+  absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
+      model::WeightFile::Open(path, checkpoint);
   if (!file.ok()) return file.status();
   return std::make_shared<const Snapshot>(*std::move(file), *options.kernels);
 }
 
 }  // namespace
 
-Prepared Preparer::Run(const PrepareJob& job, const std::stop_token& stop,
+Prepared Preparer::Run(const PrepareJob& job, model::Checkpoint checkpoint,
                        const Progress& progress) {
   if (job.cached) {
-    Prepared prepared = Verify(job, cache_.WeightPath(job.manifest.version), "", stop, progress);
+    Prepared prepared =
+        Verify(job, cache_.WeightPath(job.manifest.version), "", checkpoint, progress);
     const bool broken =
         prepared.outcome == Outcome::kRejected && prepared.rejection.gate == "structure";
     if (!broken && prepared.outcome != Outcome::kFailed) return prepared;
     // The copy has suffered, not what was published: fetching it again heals.
   }
-  return Fetch(job, stop, progress);
+  return Fetch(job, checkpoint, progress);
 }
 
-Prepared Preparer::Fetch(const PrepareJob& job, const std::stop_token& stop,
+Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
                          const Progress& progress) {
-  if (stop.stop_requested()) return Fail(absl::CancelledError("stopped"));
+  if (absl::Status status = checkpoint(); !status.ok()) return Fail(std::move(status));
   progress(LoadState::kFetching);
   const Manifest& manifest = job.manifest;
   const bool named = !manifest.sha256.empty();
@@ -99,7 +102,8 @@ Prepared Preparer::Fetch(const PrepareJob& job, const std::stop_token& stop,
   HashingCopy copy(*file, named ? manifest.size_bytes : options_.gates.max_file_bytes);
   const absl::Status status =
       source_.Fetch(manifest.version, [&](std::span<const std::byte> bytes) {
-        return stop.stop_requested() ? absl::CancelledError("stopped") : copy.Append(bytes);
+        const absl::Status appended = copy.Append(bytes);
+        return appended.ok() ? checkpoint() : appended;
       });
   if (copy.too_long()) {
     return Reject(job, *fingerprint, named ? "checksum" : "size",
@@ -122,7 +126,7 @@ Prepared Preparer::Fetch(const PrepareJob& job, const std::stop_token& stop,
                   absl::StrCat("the file's SHA-256 is ", fetched.manifest.sha256,
                                ", the manifest says ", manifest.sha256));
   }
-  Prepared prepared = Verify(fetched, file->temporary_path(), *fingerprint, stop, progress);
+  Prepared prepared = Verify(fetched, file->temporary_path(), *fingerprint, checkpoint, progress);
   if (prepared.outcome != Outcome::kReady) {
     prepared.rejection.sha256 = manifest.sha256;
     return prepared;
@@ -132,10 +136,11 @@ Prepared Preparer::Fetch(const PrepareJob& job, const std::stop_token& stop,
 }
 
 Prepared Preparer::Verify(const PrepareJob& job, const std::string& path,
-                          const std::string& fingerprint, const std::stop_token& stop,
+                          const std::string& fingerprint, model::Checkpoint checkpoint,
                           const Progress& progress) const {
   progress(LoadState::kVerifying);
-  absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot = OpenSnapshot(options_, path);
+  absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot =
+      OpenSnapshot(options_, path, checkpoint);
   if (!snapshot.ok()) {
     if (!BlamesContent(snapshot.status())) return Fail(snapshot.status());
     return Reject(job, fingerprint, "structure", std::string(snapshot.status().message()));
@@ -147,23 +152,25 @@ Prepared Preparer::Verify(const PrepareJob& job, const std::string& path,
                                                      .operator_asked = job.operator_asked});
   if (!gates.passed) return Reject(job, fingerprint, gates.gate, gates.detail);
   progress(LoadState::kWarming);
-  Warm((*snapshot)->file(), stop);
-  if (stop.stop_requested()) return Fail(absl::CancelledError("stopped"));
+  const absl::Status warmed = Warm((*snapshot)->file(), checkpoint);
+  if (!warmed.ok()) return Fail(warmed);
   return {.outcome = Outcome::kReady, .snapshot = *std::move(snapshot), .manifest = job.manifest};
 }
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> OpenCached(const LoaderOptions& options,
                                                            const Cache& cache, uint64_t version,
-                                                           const std::stop_token& stop) {
+                                                           model::Checkpoint checkpoint) {
   const std::string path = cache.WeightPath(version);
-  absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot = OpenSnapshot(options, path);
+  absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot =
+      OpenSnapshot(options, path, checkpoint);
   if (!snapshot.ok()) return snapshot.status();
   const model::WeightInfo& info = (*snapshot)->file().info();
   if (info.model_name != options.model || info.version != version) {
     return absl::DataLossError(
         absl::StrCat(path, ": is version ", info.version, " of model '", info.model_name, "'"));
   }
-  Warm((*snapshot)->file(), stop);
+  const absl::Status warmed = Warm((*snapshot)->file(), checkpoint);
+  if (!warmed.ok()) return warmed;
   return snapshot;
 }
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,6 +13,7 @@
 #include "loader/cache.h"
 #include "loader/model_loader.h"
 #include "loader/source.h"
+#include "model/checkpoint.h"
 
 namespace fmserve::loader {
 
@@ -33,7 +33,7 @@ struct Prepared {
       snapshot{};          // kReady: in the cache under its final name, and warm
   Manifest manifest{};     // kReady: with size and SHA-256
   Rejection rejection{};   // kRejected: the content is to blame
-  absl::Status failure{};  // kFailed: for a passing reason; Cancelled when `stop` asked for it
+  absl::Status failure{};  // kFailed: for a passing reason; or what a checkpoint said
 };
 
 // One thread. Touches nothing that serves.
@@ -45,12 +45,12 @@ class Preparer {
   Preparer(const LoaderOptions& options, Source& source, const Cache& cache)
       : options_(options), source_(source), cache_(cache) {}
 
-  Prepared Run(const PrepareJob& job, const std::stop_token& stop, const Progress& progress);
+  Prepared Run(const PrepareJob& job, model::Checkpoint checkpoint, const Progress& progress);
 
  private:
-  Prepared Fetch(const PrepareJob& job, const std::stop_token& stop, const Progress& progress);
+  Prepared Fetch(const PrepareJob& job, model::Checkpoint checkpoint, const Progress& progress);
   Prepared Verify(const PrepareJob& job, const std::string& path, const std::string& fingerprint,
-                  const std::stop_token& stop, const Progress& progress) const;
+                  model::Checkpoint checkpoint, const Progress& progress) const;
 
   const LoaderOptions& options_;
   Source& source_;
@@ -61,7 +61,7 @@ class Preparer {
 // gates that compare with other versions are behind it.
 absl::StatusOr<std::shared_ptr<const Snapshot>> OpenCached(const LoaderOptions& options,
                                                            const Cache& cache, uint64_t version,
-                                                           const std::stop_token& stop);
+                                                           model::Checkpoint checkpoint);
 
 }  // namespace fmserve::loader
 

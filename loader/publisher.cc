@@ -18,19 +18,26 @@
 #include "loader/directory_source.h"
 #include "loader/file_util.h"
 #include "loader/gate.h"
+#include "loader/pacer.h"
 #include "loader/sha256.h"
 #include "model/atomic_file.h"
+#include "model/checkpoint.h"
+#include "model/weight_format.h"
 #include "model/weight_writer.h"
 
 namespace fmserve::loader {
 namespace {
 
-constexpr size_t kCopyBytes = 1 << 20;  // holds header and section table
+constexpr size_t kCopyBytes = model::kCheckpointBytes;
+static_assert(kCopyBytes >= sizeof(model::format::FileHeader) +
+                                model::format::kMaxSections * sizeof(model::format::SectionEntry),
+              "StampHeader needs header and section table in one piece");
 constexpr std::chrono::milliseconds kLockRetryInterval{20};
 
 absl::Status CheckFit(const std::string& path, const PublishOptions& options,
-                      const model::KernelTable& kernels) {
-  absl::StatusOr<std::shared_ptr<const model::WeightFile>> file = model::WeightFile::Open(path);
+                      const model::KernelTable& kernels, Pacer& pacer) {
+  absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
+      model::WeightFile::Open(path, [&pacer] { return pacer.Step(); });
   if (!file.ok()) return file.status();
   const Snapshot snapshot(*std::move(file), kernels);
   const GateOptions gates{.max_file_bytes = std::numeric_limits<uint64_t>::max(),
@@ -78,7 +85,8 @@ absl::StatusOr<std::pair<int64_t, int64_t>> ModifiedTime(const FileDescriptor& f
 }
 
 // Copies `path` with the header of manifest.model and manifest.version; fills in size and SHA-256.
-absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manifest& manifest) {
+absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manifest& manifest,
+                         Pacer& pacer) {
   const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
   if (!file.ok()) return file.status();
   const auto before = ModifiedTime(*file, path);
@@ -97,6 +105,7 @@ absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manif
     hash.Update(bytes);
     if (absl::Status status = copy.WriteAt(manifest.size_bytes, bytes); !status.ok()) return status;
     manifest.size_bytes += bytes.size();
+    if (absl::Status status = pacer.Step(); !status.ok()) return status;
   }
   manifest.sha256 = hash.HexDigest();
   const auto after = ModifiedTime(*file, path);
@@ -110,7 +119,8 @@ absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manif
 absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& options,
                                  const model::KernelTable& kernels) {
   if (absl::Status status = CheckModelName(options.model); !status.ok()) return status;
-  if (absl::Status status = CheckFit(path, options, kernels); !status.ok()) return status;
+  Pacer pacer({});  // the machine may be one that serves
+  if (absl::Status status = CheckFit(path, options, kernels, pacer); !status.ok()) return status;
   const std::string folder = absl::StrCat(options.store, "/", options.model);
   if (absl::Status status = CreateFolder(folder); !status.ok()) return status;
   const absl::StatusOr<FolderLock> lock = AcquireLock(folder, options.lock_patience);
@@ -123,7 +133,7 @@ absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& 
   absl::StatusOr<model::AtomicFile> copy =
       model::AtomicFile::Create(absl::StrCat(folder, "/", WeightFileName(*version)));
   if (!copy.ok()) return copy.status();
-  if (absl::Status status = CopyStamped(path, *copy, manifest); !status.ok()) return status;
+  if (absl::Status status = CopyStamped(path, *copy, manifest, pacer); !status.ok()) return status;
   if (absl::Status status = copy->Commit(model::AtomicFile::IfExists::kRefuse); !status.ok())
     return status;
 

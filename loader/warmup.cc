@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <thread>
 
 namespace fmserve::loader {
 namespace {
@@ -19,24 +18,28 @@ void TouchPages(const std::byte* begin, const std::byte* end, size_t page_bytes)
 
 }  // namespace
 
-void Warm(std::span<const std::byte> bytes, const std::stop_token& stop) {
-  if (bytes.empty()) return;
+absl::Status Warm(std::span<const std::byte> bytes, model::Checkpoint checkpoint) {
+  if (bytes.empty()) return absl::OkStatus();
   const auto page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t lead = reinterpret_cast<uintptr_t>(bytes.data()) % page_bytes;
   const std::byte* step = bytes.data() - lead;
   const std::byte* const end = bytes.data() + bytes.size();
-  while (step < end && !stop.stop_requested()) {
+  while (step < end) {
     const size_t size = std::min(kWarmupStepBytes, static_cast<size_t>(end - step));
     if (madvise(const_cast<std::byte*>(step), size, MADV_POPULATE_READ) != 0) {
       TouchPages(step, step + size, page_bytes);
     }
     step += size;
-    std::this_thread::yield();
+    if (absl::Status status = checkpoint(); !status.ok()) return status;
   }
+  return absl::OkStatus();
 }
 
-void Warm(const model::WeightFile& file, const std::stop_token& stop) {
-  for (const std::span<const std::byte> bytes : file.serving_bytes()) Warm(bytes, stop);
+absl::Status Warm(const model::WeightFile& file, model::Checkpoint checkpoint) {
+  for (const std::span<const std::byte> bytes : file.serving_bytes()) {
+    if (absl::Status status = Warm(bytes, checkpoint); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace fmserve::loader

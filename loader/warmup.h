@@ -5,22 +5,22 @@
 
 #include <cstddef>
 #include <span>
-#include <stop_token>
 
+#include "absl/status/status.h"
+#include "model/checkpoint.h"
 #include "model/weight_file.h"
 
 namespace fmserve::loader {
 
-// One step of Warm: a huge page, so short that whoever waits for the memory map's lock does not
-// notice.
-inline constexpr size_t kWarmupStepBytes = size_t{2} << 20;
+// One step of Warm: so short that whoever waits for the memory map's lock does not notice.
+inline constexpr size_t kWarmupStepBytes = size_t{1} << 20;
 
-// Maps every page of `bytes`, reading it from the disk where it must, in steps between which other
-// threads run. Returns early when `stop` asks for it.
-void Warm(std::span<const std::byte> bytes, const std::stop_token& stop);
+// Maps every page of `bytes`, reading it from the disk where it must, with a checkpoint after each
+// step. Returns the error of one.
+absl::Status Warm(std::span<const std::byte> bytes, model::Checkpoint checkpoint);
 
 // The same for everything that scoring reads.
-void Warm(const model::WeightFile& file, const std::stop_token& stop);
+absl::Status Warm(const model::WeightFile& file, model::Checkpoint checkpoint);
 
 }  // namespace fmserve::loader
 

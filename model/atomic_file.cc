@@ -12,7 +12,7 @@
 namespace fmserve::model {
 namespace {
 
-constexpr uint64_t kWritebackStepBytes = 8 << 20;
+constexpr uint64_t kWritebackStepBytes = 1 << 20;
 
 // rename() that fails with EEXIST. Not every file system has RENAME_NOREPLACE; link() has the same
 // guarantee.

@@ -26,6 +26,17 @@ void Hasher::Update(std::span<const std::byte> bytes) {
   XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
 }
 
+absl::StatusOr<Checksum> ChecksumOf(std::span<const std::byte> bytes, Checkpoint checkpoint) {
+  Hasher hasher;
+  while (!bytes.empty()) {
+    const std::span<const std::byte> piece = bytes.first(std::min(bytes.size(), kCheckpointBytes));
+    hasher.Update(piece);
+    if (absl::Status status = checkpoint(); !status.ok()) return status;
+    bytes = bytes.subspan(piece.size());
+  }
+  return hasher.Digest();
+}
+
 Checksum ChecksumOf(std::span<const std::byte> bytes) {
   return Canonical(XXH3_128bits(bytes.data(), bytes.size()));
 }

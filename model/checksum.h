@@ -8,6 +8,9 @@
 #include <memory>
 #include <span>
 
+#include "absl/status/statusor.h"
+#include "model/checkpoint.h"
+
 struct XXH3_state_s;
 
 namespace fmserve::model {
@@ -31,6 +34,9 @@ class Hasher {
 };
 
 Checksum ChecksumOf(std::span<const std::byte> bytes);
+
+// The same with checkpoints in between; returns the error of one.
+absl::StatusOr<Checksum> ChecksumOf(std::span<const std::byte> bytes, Checkpoint checkpoint);
 
 }  // namespace fmserve::model
 

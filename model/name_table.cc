@@ -6,6 +6,12 @@
 #include "model/weight_format.h"
 
 namespace fmserve::model {
+namespace {
+
+// Each costs a cache line of the rows and some bytes of the names.
+constexpr uint64_t kSlotsPerCheckpoint = kCheckpointBytes / 128;
+
+}  // namespace
 
 uint64_t NameTable::end(uint64_t slot) const {
   uint64_t end;
@@ -13,7 +19,8 @@ uint64_t NameTable::end(uint64_t slot) const {
   return end;
 }
 
-absl::Status NameTable::Check(const RowsView& rows, size_t fields_count) const {
+absl::Status NameTable::Check(const RowsView& rows, size_t fields_count,
+                              Checkpoint checkpoint) const {
   const uint64_t ends_bytes = slots_count_ * sizeof(uint64_t);
   if (bytes_.size() < ends_bytes) {
     return absl::DataLossError(
@@ -22,6 +29,9 @@ absl::Status NameTable::Check(const RowsView& rows, size_t fields_count) const {
   const std::span<const std::byte> records = bytes_.subspan(ends_bytes);
   uint64_t begin = 0;
   for (uint64_t slot = 0; slot < slots_count_; ++slot) {
+    if (slot % kSlotsPerCheckpoint == 0) {
+      if (absl::Status status = checkpoint(); !status.ok()) return status;
+    }
     const uint64_t record_end = end(slot);
     if (record_end < begin || record_end > records.size()) {
       return absl::DataLossError(absl::StrCat("slot ", slot, ": the record ends at ", record_end,

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "model/checkpoint.h"
 #include "model/row_layout.h"
 
 namespace fmserve::model {
@@ -34,7 +35,7 @@ class NameTable {
 
   // DataLoss when an end goes back or beyond the section, a record belongs to an empty slot or is
   // missing for a full one, or a field is not below `fields_count`; the message names the slot.
-  absl::Status Check(const RowsView& rows, size_t fields_count) const;
+  absl::Status Check(const RowsView& rows, size_t fields_count, Checkpoint checkpoint) const;
 
   // After Check. `slot` < slots_count.
   std::optional<FeatureName> at(uint32_t slot) const;

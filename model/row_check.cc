@@ -84,9 +84,13 @@ const char* RowProblem(const RowsView& rows, const std::byte* row) {
 }  // namespace
 
 absl::Status CheckRows(const Section& section, const RowsView& rows, const Dictionary& dictionary,
-                       uint64_t rows_count) {
+                       uint64_t rows_count, Checkpoint checkpoint) {
+  const uint64_t slots_per_checkpoint = kCheckpointBytes / rows.stride_bytes;
   uint64_t found_count = 0;
   for (uint64_t slot = 0; slot < rows.slots_count; ++slot) {
+    if (slot % slots_per_checkpoint == 0) {
+      if (absl::Status status = checkpoint(); !status.ok()) return status;
+    }
     const std::byte* const row = rows.row(slot);
     const uint64_t key = WordAt(row);
     const char* problem = "";

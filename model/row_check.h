@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "model/checkpoint.h"
 #include "model/dictionary.h"
 #include "model/row_layout.h"
 #include "model/section_table.h"
@@ -13,9 +14,9 @@ namespace fmserve::model {
 
 // Every row lies in the slot where the lookup of its key ends, holds finite numbers and zero
 // padding; every other slot is all zero; `rows_count` rows are there. DataLoss names the slot and
-// its offset. `section` holds `rows`.
+// its offset; errors of `checkpoint`. `section` holds `rows`.
 absl::Status CheckRows(const Section& section, const RowsView& rows, const Dictionary& dictionary,
-                       uint64_t rows_count);
+                       uint64_t rows_count, Checkpoint checkpoint);
 
 }  // namespace fmserve::model
 

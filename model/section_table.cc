@@ -75,7 +75,8 @@ absl::Status Section::Damaged(uint64_t position, const std::string& what) const 
 }
 
 absl::StatusOr<std::vector<Section>> ReadSections(std::span<const std::byte> file,
-                                                  const format::FileHeader& header) {
+                                                  const format::FileHeader& header,
+                                                  Checkpoint checkpoint) {
   std::vector<Section> sections;
   uint64_t previous_end = TableEnd(header);
   for (uint32_t i = 0; i < header.sections_count; ++i) {
@@ -87,8 +88,9 @@ absl::StatusOr<std::vector<Section>> ReadSections(std::span<const std::byte> fil
                           .offset = entry.offset,
                           .bytes = file.subspan(entry.offset, entry.size)};
     if (absl::Status status = CheckType(section, sections); !status.ok()) return status;
-    const Checksum checksum = ChecksumOf(section.bytes);
-    if (std::memcmp(checksum.data(), entry.checksum, checksum.size()) != 0) {
+    const absl::StatusOr<Checksum> checksum = ChecksumOf(section.bytes, checkpoint);
+    if (!checksum.ok()) return checksum.status();
+    if (std::memcmp(checksum->data(), entry.checksum, checksum->size()) != 0) {
       return section.Damaged(
           0, absl::StrCat("the checksum does not match its ", entry.size, " bytes"));
     }

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 #include "model/weight_format.h"
 
 namespace fmserve::model {
@@ -35,9 +36,11 @@ struct Section {
 // The sections of `file`, whose header and table have passed ReadHeader: in the order of the file,
 // without overlaps or gaps but zero padding, checksums right, no known type twice. Sections of
 // unknown types are in the list when they are optional. DataLoss names section and offset;
-// Unimplemented: an unknown section is required.
+// Unimplemented: an unknown section is required; errors of
+// `checkpoint`.
 absl::StatusOr<std::vector<Section>> ReadSections(std::span<const std::byte> file,
-                                                  const format::FileHeader& header);
+                                                  const format::FileHeader& header,
+                                                  Checkpoint checkpoint);
 
 }  // namespace fmserve::model
 

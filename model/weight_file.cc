@@ -45,7 +45,7 @@ absl::Status WithPath(const std::string& path, const absl::Status& status) {
 // Fills a WeightFile section by section, each checked before the next relies on it.
 class WeightFileParser {
  public:
-  explicit WeightFileParser(WeightFile& out) : out_(out) {}
+  WeightFileParser(WeightFile& out, Checkpoint checkpoint) : out_(out), checkpoint_(checkpoint) {}
 
   absl::Status Parse(std::span<const std::byte> bytes) {
     absl::StatusOr<FileHeader> header = ReadHeader(bytes);
@@ -55,7 +55,7 @@ class WeightFileParser {
                                               ": a file of ", header->file_size,
                                               " bytes, but there are ", bytes.size()));
     }
-    absl::StatusOr<std::vector<Section>> sections = ReadSections(bytes, *header);
+    absl::StatusOr<std::vector<Section>> sections = ReadSections(bytes, *header, checkpoint_);
     if (!sections.ok()) return sections.status();
     header_ = *header;
     sections_ = *std::move(sections);
@@ -127,15 +127,15 @@ class WeightFileParser {
                                   {reinterpret_cast<const uint16_t*>(pilots->bytes.data()),
                                    pilots->bytes.size() / sizeof(uint16_t)},
                                   out_.rows_);
-    return CheckRows(*rows, out_.rows_, out_.dictionary_, header_.rows_count);
+    return CheckRows(*rows, out_.rows_, out_.dictionary_, header_.rows_count, checkpoint_);
   }
 
   absl::Status ParseNames() {
     const Section* const section = Find(SectionType::kNames);
     if (section == nullptr) return absl::OkStatus();
     out_.names_ = NameTable(section->bytes, header_.slots_count);
-    absl::Status status = out_.names_.Check(out_.rows_, out_.schema_.size());
-    return status.ok() ? status : Damaged(*section, status);
+    absl::Status status = out_.names_.Check(out_.rows_, out_.schema_.size(), checkpoint_);
+    return absl::IsDataLoss(status) ? Damaged(*section, status) : status;
   }
 
   absl::Status ParseGoldenRequests() {
@@ -158,16 +158,18 @@ class WeightFileParser {
   }
 
   WeightFile& out_;
+  const Checkpoint checkpoint_;
   FileHeader header_ = {};
   std::vector<Section> sections_;
 };
 
-absl::StatusOr<std::shared_ptr<const WeightFile>> WeightFile::Open(const std::string& path) {
+absl::StatusOr<std::shared_ptr<const WeightFile>> WeightFile::Open(const std::string& path,
+                                                                   Checkpoint checkpoint) {
   absl::StatusOr<MappedFile> mapping = MappedFile::Open(path);
   if (!mapping.ok()) return mapping.status();
   std::shared_ptr<WeightFile> file(new WeightFile);
   file->mapping_ = *std::move(mapping);
-  const absl::Status status = WeightFileParser(*file).Parse(file->mapping_->bytes());
+  const absl::Status status = WeightFileParser(*file, checkpoint).Parse(file->mapping_->bytes());
   if (!status.ok()) return WithPath(path, status);
   return file;
 }
@@ -179,7 +181,8 @@ absl::StatusOr<std::shared_ptr<const WeightFile>> WeightFile::FromBytes(
                                                    format::kSectionAlignment, "-byte aligned"));
   }
   std::shared_ptr<WeightFile> file(new WeightFile);
-  if (absl::Status status = WeightFileParser(*file).Parse(bytes); !status.ok()) return status;
+  if (absl::Status status = WeightFileParser(*file, NeverStop).Parse(bytes); !status.ok())
+    return status;
   return file;
 }
 

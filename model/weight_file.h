@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 #include "model/dictionary.h"
 #include "model/feature_schema.h"
 #include "model/golden.h"
@@ -55,7 +56,9 @@ class WeightFile {
   // finite values, goldens, metadata. DataLoss, InvalidArgument (not a weight file) or
   // Unimplemented (another major version, an unknown required section), or what MappedFile::Open
   // says; the message names the path, the section, the offset and what is wrong.
-  static absl::StatusOr<std::shared_ptr<const WeightFile>> Open(const std::string& path);
+  // `checkpoint` is called every kCheckpointBytes or so; its errors are returned.
+  static absl::StatusOr<std::shared_ptr<const WeightFile>> Open(const std::string& path,
+                                                                Checkpoint checkpoint = NeverStop);
 
   // The same over bytes that the caller keeps alive and unchanged; `bytes` must be 64-byte aligned.
   static absl::StatusOr<std::shared_ptr<const WeightFile>> FromBytes(

@@ -45,21 +45,25 @@ class Warmup : public ::testing::Test {
 
 TEST_F(Warmup, MapsEveryPage) {
   ASSERT_LT(MappedPages(mapping_->bytes()), kPages);
-  Warm(mapping_->bytes(), {});
+  ASSERT_TRUE(Warm(mapping_->bytes(), model::NeverStop).ok());
   EXPECT_EQ(MappedPages(mapping_->bytes()), kPages);
 }
 
 TEST_F(Warmup, TakesSpansThatDoNotBeginOrEndWithAPage) {
-  Warm(mapping_->bytes().subspan(page_bytes_ + 64, page_bytes_), {});
+  const auto two_pages = mapping_->bytes().subspan(page_bytes_ + 64, page_bytes_);
+  ASSERT_TRUE(Warm(two_pages, model::NeverStop).ok());
   EXPECT_EQ(MappedPages(mapping_->bytes().subspan(page_bytes_, 2 * page_bytes_)), 2U);
-  Warm(mapping_->bytes().first(0), {});
+  EXPECT_TRUE(Warm(mapping_->bytes().first(0), model::NeverStop).ok());
 }
 
-TEST_F(Warmup, EndsWhenItIsAskedTo) {
-  std::stop_source stop;
-  stop.request_stop();
-  Warm(mapping_->bytes(), stop.get_token());
-  EXPECT_EQ(MappedPages(mapping_->bytes()), 0U);
+TEST_F(Warmup, EndsAtACheckpointThatSaysSo) {
+  int checkpoints = 0;
+  const absl::Status status = Warm(mapping_->bytes(), [&checkpoints] {
+    return ++checkpoints < 3 ? absl::OkStatus() : absl::CancelledError("enough");
+  });
+  EXPECT_TRUE(absl::IsCancelled(status));
+  EXPECT_GE(MappedPages(mapping_->bytes()), 3 * kWarmupStepBytes / page_bytes_);
+  EXPECT_LT(MappedPages(mapping_->bytes()), kPages);
 }
 
 }  // namespace

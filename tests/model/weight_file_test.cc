@@ -9,6 +9,7 @@
 #include <fstream>
 #include <limits>
 
+#include "model/checksum.h"
 #include "tests/model/sample_file.h"
 
 namespace fmserve::model {
@@ -127,6 +128,43 @@ TEST(WeightFileOpenTest, RefusesBytesThatAreNotAligned) {
   const AlignedBytes bytes = SampleBytes(Quantization::kF32);
   const absl::Status status = WeightFile::FromBytes(bytes.span().subspan(8)).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("64-byte aligned"));
+}
+
+// Opens `path` with a checkpoint that fails when it is called for the time number `last`. Returns
+// how often it was called.
+int OpenUntil(const std::string& path, int last, absl::Status& status) {
+  int count = 0;
+  status = WeightFile::Open(path, [&] {
+             return ++count == last ? absl::CancelledError("enough") : absl::OkStatus();
+           }).status();
+  return count;
+}
+
+TEST(WeightFileOpenTest, EndsAtAnyCheckpointThatSaysSo) {
+  const std::string path = ::testing::TempDir() + "/checkpoints.fmw";
+  ASSERT_TRUE(WriteSampleFile(Quantization::kF16, path).ok());
+  absl::Status status;
+  const int all = OpenUntil(path, 0, status);
+  EXPECT_TRUE(status.ok()) << status;
+  // Each of the six sections when its checksum is computed, the rows and the names once more.
+  EXPECT_GE(all, 8);
+  for (int last = 1; last <= all; ++last) {
+    EXPECT_EQ(OpenUntil(path, last, status), last);
+    EXPECT_EQ(status, absl::CancelledError(path + ": enough"));
+  }
+  std::filesystem::remove(path);
+}
+
+TEST(ChecksumTest, IsTheSameWithCheckpointsInBetween) {
+  const std::vector<std::byte> bytes(2 * kCheckpointBytes + 1, std::byte{7});
+  int count = 0;
+  const absl::StatusOr<Checksum> checksum = ChecksumOf(bytes, [&count] {
+    ++count;
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(checksum.ok());
+  EXPECT_EQ(*checksum, ChecksumOf(bytes));
+  EXPECT_EQ(count, 3);
 }
 
 TEST(PredictTest, CalibratesThenLinks) {

@@ -1,0 +1,49 @@
+#include "loader/pacer.h"
+
+#include <gtest/gtest.h>
+
+#include <ctime>
+
+namespace fmserve::loader {
+namespace {
+
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+// What this thread has spent on a processor.
+nanoseconds ProcessorTime() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
+}
+
+// Works like an operation with checkpoints every 20 us until it has worked for `work`. Returns the
+// time that passed meanwhile.
+nanoseconds Work(Pacer& pacer, nanoseconds work) {
+  const steady_clock::time_point begin = steady_clock::now();
+  const nanoseconds end = ProcessorTime() + work;
+  nanoseconds next_step = ProcessorTime();
+  while (ProcessorTime() < end) {
+    if (ProcessorTime() < next_step) continue;
+    EXPECT_TRUE(pacer.Step().ok());
+    next_step = ProcessorTime() + std::chrono::microseconds(20);
+  }
+  return steady_clock::now() - begin;
+}
+
+TEST(Pacer, LeavesHalfOfTheTimeToOthers) {
+  Pacer pacer({});
+  const nanoseconds work = 40 * Pacer::kSlice;
+  EXPECT_GE(Work(pacer, work), work * 9 / 5);
+}
+
+TEST(Pacer, SaysWhenTheWorkIsToStop) {
+  std::stop_source stop;
+  Pacer pacer(stop.get_token());
+  EXPECT_TRUE(pacer.Step().ok());
+  stop.request_stop();
+  EXPECT_TRUE(absl::IsCancelled(pacer.Step()));
+}
+
+}  // namespace
+}  // namespace fmserve::loader
