@@ -1,8 +1,9 @@
 # Two flag sets: fmserve_flags reaches everything that is compiled here, fmserve_warnings only our own code.
 
 add_library(fmserve_flags INTERFACE)
-# Neither changes a result: libm's errno is never read, and floating-point traps are never enabled.
-target_compile_options(fmserve_flags INTERFACE -fno-math-errno -fno-trapping-math)
+# Neither of the first two changes a result: libm's errno is never read, and floating-point traps are never enabled.
+# -pthread comes with some libraries anyway; a precompiled header wants it everywhere.
+target_compile_options(fmserve_flags INTERFACE -fno-math-errno -fno-trapping-math -pthread)
 target_include_directories(fmserve_flags INTERFACE "${PROJECT_SOURCE_DIR}")
 
 set(sanitizer_flags "")

@@ -5,7 +5,7 @@ set -euo pipefail
 build_root=${FMSERVE_BUILD_ROOT:-build}
 
 # A fresh clone finds in ccache what another checkout compiled.
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
 
 say() { printf '==> %s\n' "$*"; }
 

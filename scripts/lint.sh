@@ -33,6 +33,6 @@ fi
 say "listing sources over 400 lines"
 sources | xargs -d '\n' wc -l | awk '$2 != "total" && $1 > 400'
 
-build release fmserve_proto
+build lint fmserve_proto
 say "running clang-tidy"
-python3 scripts/clang_tidy.py --build "$build_root/release" --cache "${XDG_CACHE_HOME:-$HOME/.cache}/fmserve-lint" --jobs "$(nproc)"
+python3 scripts/clang_tidy.py --build "$build_root/lint" --cache "${XDG_CACHE_HOME:-$HOME/.cache}/fmserve-lint" --jobs "$(nproc)"

@@ -58,7 +58,7 @@ std::vector<Contribution> Contributions(const TableModel& opened,
   return contributions;
 }
 
-void PrintTable(const std::vector<Contribution>& contributions, size_t top, double w0, double score,
+void PrintExplanation(const std::vector<Contribution>& contributions, size_t top, double w0, double score,
                 float prediction) {
   std::vector<std::vector<std::string>> rows = {{"adds", "feature or pair of features"}};
   rows.push_back({absl::StrFormat("%+.4f", w0), "w0"});
@@ -117,7 +117,7 @@ int RunExplain(const ExplainArguments& arguments) {
   if (!opened.ok()) return Fail("explain", opened.status());
   const absl::StatusOr<model::Explanation> explanation = ExplainRow(arguments, *opened);
   if (!explanation.ok()) return Fail("explain", explanation.status());
-  const auto print = arguments.json ? PrintJsonExplanation : PrintTable;
+  const auto print = arguments.json ? PrintJsonExplanation : PrintExplanation;
   print(Contributions(*opened, *explanation), arguments.top, explanation->w0, explanation->score,
         opened->scorer->Predict(static_cast<float>(explanation->score)));
   return kDone;

@@ -50,7 +50,7 @@ class CallAllocationTest : public testing::Test {
   }
 
   const std::shared_ptr<const loader::Snapshot> snapshot_ = SampleSnapshot();
-  const RequestLimits limits_;
+  const RequestLimits limits_ = {};
   CallPool pool_;
   uint32_t scored_count_ = 0;
 };
