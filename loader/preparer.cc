@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "loader/sha256.h"
 #include "loader/warmup.h"
 #include "model/atomic_file.h"
@@ -143,7 +144,10 @@ Prepared Preparer::Verify(const PrepareJob& job, const std::string& path,
       OpenSnapshot(options_, path, checkpoint);
   if (!snapshot.ok()) {
     if (!BlamesContent(snapshot.status())) return Fail(snapshot.status());
-    return Reject(job, fingerprint, "structure", std::string(snapshot.status().message()));
+    // The file lies under a temporary name that tells an operator nothing.
+    const absl::string_view what = snapshot.status().message();
+    return Reject(job, fingerprint, "structure",
+                  std::string(absl::StripPrefix(what, absl::StrCat(path, ": "))));
   }
   const GateResult gates = RunGates(options_.gates, {.model = options_.model,
                                                      .version = job.manifest.version,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# clean_room.sh [step…]: ./run test, for the last commit, on a Debian 12 that holds nothing but git.
+# clean_room.sh COMMAND [argument…]: ./run COMMAND, for the last commit, on a Debian 12 that holds nothing but git.
 #
 # Mounts live in a namespace of their own and processes in another: when this script ends, however it ends, the kernel
 # takes both away, and nothing of the host can be deleted through a forgotten mount.
@@ -61,4 +61,4 @@ inside apt-get update -qq
 inside apt-get install -qq -y --no-install-recommends git ca-certificates >/dev/null
 say "cloning commit $(git rev-parse --short HEAD)"
 git clone --quiet --no-local . "$room/root/fmserve"
-inside sh -c 'cd /root/fmserve && exec ./run test --yes "$@"' sh "$@"
+inside sh -c 'cd /root/fmserve && exec ./run --yes "$@"' sh "$@"

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# ./run test [step…] | --clean-room
+# ./run test [step…]
 source scripts/common.sh
 
 usage() {
   cat <<'TEXT'
 usage: ./run test [lint] [fuzz] [asan] [tsan] [release]
-       ./run test --clean-room [step...]
 
 Runs the named steps, or all of them:
   lint      see ./run lint --help
@@ -13,8 +12,7 @@ Runs the named steps, or all of them:
   asan      every test, under the address and undefined-behaviour sanitizers
   tsan      the tests of what swaps or shares between threads, under the thread sanitizer
   release   every test, as it ships
---clean-room does the same on a Debian 12 that holds nothing but git: a chroot in build/clean-room, or in
-FMSERVE_CLEAN_ROOM. It tests the last commit and needs root.
+./run --help says how to do the same in a clean room.
 TEXT
 }
 
@@ -39,19 +37,13 @@ step_ctest() {
 }
 
 steps=()
-clean_room=false
 for argument in "$@"; do
   case $argument in
     --help) usage; exit 0 ;;
-    --clean-room) clean_room=true ;;
     lint | fuzz | asan | tsan | release) steps+=("$argument") ;;
     *) usage >&2; exit 2 ;;
   esac
 done
-
-if $clean_room; then
-  exec scripts/clean_room.sh "${steps[@]}"
-fi
 
 # The release tests come last, so that ctest's summary of everything that ships is what one sees.
 [[ ${#steps[@]} -gt 0 ]] || steps=(lint fuzz asan tsan release)

@@ -58,8 +58,8 @@ std::vector<Contribution> Contributions(const TableModel& opened,
   return contributions;
 }
 
-void PrintExplanation(const std::vector<Contribution>& contributions, size_t top, double w0, double score,
-                float prediction) {
+void PrintExplanation(const std::vector<Contribution>& contributions, size_t top, double w0,
+                      double score, float prediction) {
   std::vector<std::vector<std::string>> rows = {{"adds", "feature or pair of features"}};
   rows.push_back({absl::StrFormat("%+.4f", w0), "w0"});
   double others = 0.0;

@@ -72,7 +72,7 @@ TEST_F(ModelLoaderTest, ACorruptedFileIsRejectedAndTheRepairedOneServes) {
   bytes = store_.Bytes({.w0 = 3, .version = 3});
   bytes[bytes.size() / 2] ^= 1;
   store_.PublishBytes(3, bytes);
-  ExpectRejected(3, "structure");
+  ExpectRejected(3, "structure: section");
   store_.PublishBytes(3, store_.Bytes({.w0 = 3, .version = 3}));
   EXPECT_TRUE(ComesToServe(*loader_, 3));
   EXPECT_EQ(loader_->GetStatus().last_error, "");
