@@ -12,13 +12,14 @@
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+given=${DATA_DIR:+1} given=${given:-0}  # a folder that was named has to be there
 DATA_DIR=${DATA_DIR:-$repository/../shared/data}
 FM=${FM:-$repository/build/release/bin/fm}
 
 if [[ ! -d $DATA_DIR ]]; then
   echo "real_data.sh: there is no $DATA_DIR; set DATA_DIR to the folder of the public data sets."
   echo "Nothing was measured."
-  exit 0
+  exit "$given"
 fi
 if [[ ! -x $FM ]]; then
   echo "real_data.sh: there is no $FM; ./run build makes it, or set FM" >&2
@@ -59,4 +60,4 @@ for set in "${sets[@]}"; do
     "$FM" eval "$file.fmw" --data "$DATA_DIR/$set/test.$suffix" --json > "$file.test.json"
   done
 done
-exec python3 "$repository/bench/real_data_table.py" "$OUT_DIR" "${sets[@]}"
+python3 "$repository/bench/real_data_table.py" "$OUT_DIR" "${sets[@]}"

@@ -8,6 +8,9 @@
 # A swap lasts from the moment when the manifest is written to 1 s after the first response of the new version: fetching,
 # verifying, warming, the exchange, and unmapping the oldest. `fm publish` itself (verifying and copying the file into the
 # store, on another machine in real life) is a phase of its own, because it takes its share of this machine.
+#
+# Fails when a request fails or is wrong, when p99 within swaps is above 1.5 times that outside, or when memory does not come
+# back: the server may keep 5 % more after the last swap than after the second, from when on two versions are mapped.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
 source scripts/serving.sh
@@ -43,7 +46,7 @@ target=unix:$work/grpc.sock
 server_pid='' load_pid=''
 
 cleanup() {
-  [[ -z $load_pid ]] || kill "$load_pid" 2>/dev/null || true
+  if [[ -n $load_pid ]] && kill "$load_pid" 2>/dev/null; then wait "$load_pid" || true; fi
   if [[ -n $server_pid ]] && kill "$server_pid" 2>/dev/null; then wait "$server_pid" || true; fi
   rm -rf "$work"
 }
@@ -55,13 +58,12 @@ resident() {
   awk '/^VmRSS/ { all = $2 } /^RssAnon/ { anonymous = $2 }
        END { printf "%.0f MB (%.0f MB anonymous)", all / 1024, anonymous / 1024 }' "/proc/$server_pid/status"
 }
+resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$server_pid/status"; }
 peak() { awk '/^VmHWM/ { printf "%.0f MB", $2 / 1024 }' "/proc/$server_pid/status"; }
 reset_peak() { echo 5 >"/proc/$server_pid/clear_refs"; }
 
-load() {
-  "$fm" load --target "$target" --model "$model" --schema "$work/schema.yaml" --data "$work/rows.tsv" \
-    --candidates "$candidates" --json "$@"
-}
+load=("$fm" load --target "$target" --model "$model" --schema "$work/schema.yaml" --data "$work/rows.tsv"
+  --candidates "$candidates" --json)
 
 say "two weight files of $rows rows"
 "$bin/make_weights" --rows "$rows" --seed 1 --out "$work/a.fmw" --data "$work"
@@ -83,16 +85,16 @@ server_pid=$!
 wait_until 60 is_serving 1 || fail "version 1 does not serve: $(tail -n 1 "$work/server.log")"
 
 say 'highest rate: 10 s of 16 requests outstanding'
-highest=$(load --closed-loop 16 --duration 10s | field 'o["qps"]')
+highest=$("${load[@]}" --closed-loop 16 --duration 10s | field 'o["qps"]')
 rate=$(awk -v highest="$highest" 'BEGIN { printf "%.0f", highest / 2 }')
 printf '    %.0f requests per second; half of it is %d\n' "$highest" "$rate"
 
 say "$minutes minutes at $rate requests of $candidates candidates per second, a new version every $every s"
-load --rate "$rate" --until-file "$work/enough" --records "$work/records.tsv" --verify-store "$work/store" \
+"${load[@]}" --rate "$rate" --until-file "$work/enough" --records "$work/records.tsv" --verify-store "$work/store" \
   >"$work/load.json" &
 load_pid=$!
 sleep "$every"
-publishing='' swaps='' version=1
+publishing='' swaps='' version=1 settled_kb=() ratio=''
 end=$((SECONDS + minutes * 60))
 while ((SECONDS < end)); do
   version=$((version + 1))
@@ -115,6 +117,7 @@ while ((SECONDS < end)); do
   sleep 2
   printf '    version %2d serves %.1f s after its publication; resident %s before, %s at most, %s after\n' "$version" \
     "$(awk -v a="$published" -v b="$served" 'BEGIN { print b - a }')" "$before" "$(peak)" "$(resident)"
+  settled_kb+=("$(resident_kb)")
   while ((SECONDS < next)); do sleep 0.1; done
 done
 touch "$work/enough"
@@ -125,6 +128,10 @@ phases=("publishing=$publishing" "swap=$swaps" "quiet=:")
 python3 scripts/latency_phases.py "$work/records.tsv" "${phases[@]}"
 field '"requests %d, failed %d %s, partial %d, checked %d, of mixed or wrong versions %d" % (
   o["sent"], o["sent"] - o["ok"], o["errors"] or "", o["partial"], o["verified"], o["wrong"])' <"$work/load.json"
-python3 scripts/latency_phases.py "$work/records.tsv" --json "${phases[@]}" |
-  field '"p99 within swaps over p99 outside: %.2f" % (o["swap"]["p99_us"] / o["quiet"]["p99_us"])'
+ratio=$(python3 scripts/latency_phases.py "$work/records.tsv" --json "${phases[@]}" |
+  field '"%.2f" % (o["swap"]["p99_us"] / o["quiet"]["p99_us"])')
+printf 'p99 within swaps over p99 outside: %s\n' "$ratio"
 [[ $(field 'o["sent"] - o["ok"] + o["wrong"]' <"$work/load.json") == 0 ]] || fail 'requests failed or were wrong'
+awk -v ratio="$ratio" 'BEGIN { exit !(ratio <= 1.5) }' || fail 'swaps show in the p99'
+awk -v first="${settled_kb[1]:-0}" -v last="${settled_kb[-1]}" 'BEGIN { exit !(first == 0 || last <= first * 1.05) }' ||
+  fail "resident memory grew from swap to swap: ${settled_kb[*]} kB"

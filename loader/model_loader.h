@@ -83,13 +83,14 @@ class ModelLoader {
   // `listener` is called on the loader's thread or on that of an operator's call, one at a time,
   // and must not call back.
   ModelLoader(LoaderOptions options, std::unique_ptr<Source> source, EventListener listener);
-  ~ModelLoader();  // Stop()
+  ~ModelLoader();  // Stop(), and waits for what it left
 
   // Serves the last good version of the cache, if there is one, before it returns; then watches the
   // source in the background. Fails only when the cache folder cannot be used.
   absl::Status Start();
 
-  // Ends the thread, also in the middle of a fetch. The slot keeps serving.
+  // Ends the loading, also in the middle of a fetch, and saves the state. The slot keeps serving.
+  // Does not wait for a read that hangs in the store.
   void Stop();
 
   const ModelSlot& slot() const;

@@ -67,7 +67,6 @@ void ModelLoader::Impl::Stop() {
   source_->Cancel();
   if (worker_ != nullptr) worker_->Cancel();
   if (thread_.joinable()) thread_.join();
-  worker_.reset();
 }
 
 void ModelLoader::Impl::ServeFromCache() {

@@ -35,7 +35,10 @@ inline uint64_t UnixMicros() { return static_cast<uint64_t>(absl::ToUnixMicros(a
 class ModelLoader::Impl {
  public:
   Impl(LoaderOptions options, std::unique_ptr<Source> source, EventListener listener);
-  ~Impl() { Stop(); }
+  ~Impl() {
+    Stop();
+    worker_.reset();
+  }
 
   absl::Status Start();
   void Stop();

@@ -35,7 +35,7 @@ bin=$(realpath "${FMSERVE_BUILD:-$build_root/release}/bin")
 fm=$bin/fm fmserve=$bin/fmserve
 model=ctr
 work=$(mktemp -d "${TMPDIR:-/tmp}/fmserve-demo.XXXXXX")
-server_pid='' load_pid=''
+server_pid='' load_pid='' kept=''
 
 # A step that goes wrong ends the demo, by name.
 step() { printf '\n==> %s\n' "$*"; }
@@ -46,8 +46,8 @@ fail() {
 }
 
 cleanup() {
-  [[ -z $load_pid ]] || kill "$load_pid" 2>/dev/null || true
-  [[ -n $keep && -n $server_pid ]] && return
+  if [[ -n $load_pid ]] && kill "$load_pid" 2>/dev/null; then wait "$load_pid" || true; fi
+  [[ -z $kept ]] || return 0
   if [[ -n $server_pid ]] && kill "$server_pid" 2>/dev/null; then wait "$server_pid" || true; fi
   rm -rf "$work"
 }
@@ -189,6 +189,7 @@ if [[ -n $keep ]]; then
     stop     kill $server_pid; rm -rf $work
 TEXT
   disown "$server_pid"
+  kept=yes
 else
   step 'done: trained, served, swapped, refused and rolled back, without a failed request'
 fi

@@ -45,7 +45,7 @@ PredictCall* CallPool::AllocateMessages() {
 }
 
 void CallPool::TakeBack(std::unique_ptr<PredictCall> call) {
-  if (call->IsLarge()) return;
+  if (!std::exchange(call->answered_well_, false) || call->IsLarge()) return;
   call->request_.Clear();
   call->response_.Clear();
   const std::lock_guard lock(mutex_);

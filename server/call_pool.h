@@ -26,6 +26,10 @@ class PredictCall : public grpc::MessageHolder<v1::PredictRequest, v1::PredictRe
 
   PredictScratch& scratch() { return scratch_; }
 
+  // What was answered well was within the limits of a request, and so is the memory that clearing
+  // it keeps. Other calls are not used again.
+  void AnsweredWell() { answered_well_ = true; }
+
  private:
   friend class CallPool;
 
@@ -33,6 +37,7 @@ class PredictCall : public grpc::MessageHolder<v1::PredictRequest, v1::PredictRe
   bool IsLarge() const;
 
   CallPool* pool_;
+  bool answered_well_ = false;
   v1::PredictRequest request_;
   v1::PredictResponse response_;
   PredictScratch scratch_;

@@ -1,5 +1,7 @@
 #include "server/friendly_decoder.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "model/text.h"
 
@@ -68,7 +70,7 @@ absl::Status FriendlyDecoder::DecodeList(Side side, const FeatureMessages& featu
   size_t list_count = 0;
   for (int i = 0; i < features.size(); ++i) {
     const v1::Feature& feature = features[i];
-    list_count += ValuesCount(feature);
+    list_count += std::max<size_t>(ValuesCount(feature), 1);  // an empty one costs time, too
     if (list_count > limits_.max_features_per_list) break;
     const std::optional<size_t> field = FindField(feature.field(), static_cast<size_t>(i));
     absl::Status status =

@@ -2,7 +2,11 @@
 #ifndef FMSERVE_SERVER_GRPC_UTIL_H_
 #define FMSERVE_SERVER_GRPC_UTIL_H_
 
+#include <grpc/support/time.h>
+
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -20,10 +24,12 @@ inline grpc::Status ToGrpcStatus(const absl::Status& status) {
 // What the client's gRPC deadline leaves, also below 0; a day when it set none.
 template <typename Context>
 std::chrono::nanoseconds TimeLeft(const Context& context) {
-  constexpr std::chrono::nanoseconds kNoLimit = std::chrono::hours(24);
-  const auto now = std::chrono::system_clock::now();
-  const auto deadline = context.deadline();
-  return deadline > now + kNoLimit ? kNoLimit : deadline - now;
+  constexpr int64_t kNoLimitSeconds = 24 * 60 * 60;
+  // In gRPC's own type: a deadline far in the future does not fit into a time_point.
+  const gpr_timespec deadline = gpr_convert_clock_type(context.raw_deadline(), GPR_CLOCK_REALTIME);
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(GPR_CLOCK_REALTIME));
+  return std::chrono::seconds(std::clamp(left.tv_sec, -kNoLimitSeconds, kNoLimitSeconds)) +
+         std::chrono::nanoseconds(left.tv_sec < kNoLimitSeconds ? left.tv_nsec : 0);
 }
 
 }  // namespace fmserve::server

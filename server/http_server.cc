@@ -59,10 +59,10 @@ int Handle(mg_connection* connection, void* handlers_pointer) {
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
     const std::string& address, std::map<std::string, HttpHandler> handlers) {
   std::unique_ptr<HttpServer> server(new HttpServer(std::move(handlers)));
-  // Two threads, so that a slow scrape does not hold up a probe.
+  // So many threads, so that slow scrapes and silent connections do not hold up a probe.
   const std::array<const char*, 7> options = {
-      "listening_ports",    address.c_str(), "num_threads", "2",
-      "request_timeout_ms", "5000",          nullptr};
+      "listening_ports",    address.c_str(), "num_threads", "8",
+      "request_timeout_ms", "2000",          nullptr};
   const mg_callbacks callbacks = {};
   mg_init_data init = {&callbacks, nullptr, const_cast<const char**>(options.data())};
   std::array<char, 256> text = {};

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "server/config.h"
@@ -38,7 +39,9 @@ int Serve(const v1::ServerConfig& config) {
   // A second signal ends the process at once.
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
   (*server)->Drain();
-  return kDone;
+  // Not by way of destructors: they wait for a read of a store that may hang for ever. What is to
+  // be kept has been saved.
+  std::_Exit(kDone);
 }
 
 int Main(int argc, char** argv) {

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "absl/strings/string_view.h"
+#include "model/text.h"
 #include "server/grpc_util.h"
 #include "server/log.h"
 #include "server/status_message.h"
@@ -27,7 +28,7 @@ grpc::Status Pull(absl::string_view name, const ServedModels& models,
       model == nullptr ? models.UnknownModelError(request.model()) : lever(*model->loader);
   Log(status.ok() ? LogLevel::kInfo : LogLevel::kWarning, "operator_call",
       {{"call", name},
-       {"model", model == nullptr ? request.model() : model->name},
+       {"model", model == nullptr ? model::Quote(request.model()) : model->name},
        {"peer", context.peer()},
        {"code", absl::StatusCodeToString(status.code())},
        {"message", status.message()}});

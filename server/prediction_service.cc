@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "model/text.h"
 #include "server/grpc_util.h"
 #include "server/schema_message.h"
 
@@ -51,7 +52,9 @@ grpc::ServerUnaryReactor* PredictionService::Predict(grpc::CallbackServerContext
       unknown_model_requests_.fetch_add(1, std::memory_order_relaxed);
     }
   }
-  if (!status.ok()) {
+  if (status.ok()) {
+    call->AnsweredWell();
+  } else {
     context->AddTrailingMetadata("request-id", response->request_id());
     LogFailure(status, *request, *response);
   }
@@ -110,7 +113,7 @@ void PredictionService::LogFailure(const absl::Status& status, const v1::Predict
   if (!failure_log_limiter_.Allow(SystemClock().Now(), &suppressed)) return;
   Log(LogLevel::kWarning, "request_failed",
       {{"request_id", response.request_id()},
-       {"model", request.model()},
+       {"model", model::Quote(request.model())},
        {"version", response.version()},
        {"code", absl::StatusCodeToString(status.code())},
        {"message", status.message()},

@@ -5,14 +5,20 @@
 #include "absl/time/time.h"
 
 namespace fmserve::tools {
+namespace {
+
+constexpr absl::Duration kShortest = absl::Milliseconds(1);
+constexpr absl::Duration kLongest = absl::Hours(8760);
+
+}  // namespace
 
 CLI::Option* AddDurationOption(CLI::App& command, const std::string& name,
                                std::chrono::milliseconds& value, const std::string& description) {
   const auto parse = [name, &value](const std::string& text) {
     absl::Duration duration;
-    if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
-        duration == absl::InfiniteDuration()) {
-      throw CLI::ValidationError(name, "'" + text + "' is not a time such as 250ms, 30s or 1m30s");
+    if (!absl::ParseDuration(text, &duration) || duration < kShortest || duration > kLongest) {
+      throw CLI::ValidationError(
+          name, "'" + text + "' is not a time from 1ms to 8760h (a year), such as 250ms or 1m30s");
     }
     value = absl::ToChronoMilliseconds(duration);
   };

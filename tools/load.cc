@@ -83,22 +83,25 @@ int RunLoadCommand(const LoadArguments& arguments) {
   const auto result = RunLoad(CompleteOptions(arguments), requests, interrupted);
   if (!result.ok()) return FailWith(kFailed, result.status());
 
-  if (!arguments.records.empty()) {
-    if (absl::Status status = WriteRecords(*result, arguments.records); !status.ok())
-      return FailWith(kFailed, status);
-  }
   std::optional<VerifyResult> verified;
+  absl::Status verifying;
   if (!arguments.verify_store.empty()) {
     auto checked = VerifyResponses(result->records, *log, arguments.candidates,
                                    arguments.verify_store, arguments.model);
-    if (!checked.ok()) return Fail("load", checked.status());
-    verified = *std::move(checked);
+    verifying = checked.status();
+    if (checked.ok()) verified = *std::move(checked);
   }
   if (arguments.json) {
     PrintJson(LoadReportJson(*result, verified));
   } else {
     std::cout << LoadReportText(*result, verified);
   }
+  // What went wrong beside the run comes after its figures.
+  if (!arguments.records.empty()) {
+    if (absl::Status status = WriteRecords(*result, arguments.records); !status.ok())
+      return FailWith(kFailed, status);
+  }
+  if (!verifying.ok()) return Fail("load", verifying);
   const bool wrong = verified && verified->wrong > 0;
   if (wrong) std::cerr << "fm load: wrong predictions: " << verified->first_wrong << "\n";
   return wrong || result->ok == 0 ? kFailed : kDone;
@@ -138,9 +141,15 @@ void AddRunOptions(CLI::App& command, LoadOptions& options) {
   command.add_option("--target", options.target, "Server: HOST:PORT or unix:PATH")
       ->required()
       ->type_name("ADDRESS");
-  CLI::Option* rate = command.add_option("--rate", options.rate_per_s, "Requests per second")
-                          ->capture_default_str()
-                          ->check(CLI::Range(0.001, 1e6));
+  CLI::Option* rate =
+      command.add_option("--rate", options.rate_per_s, "Requests per second")
+          ->capture_default_str()
+          ->check(CLI::Range(0.001, 1e6))
+          ->check([](const std::string& text) {
+            return text.find_first_not_of("0123456789.eE+-") == std::string::npos
+                       ? ""
+                       : text + " is not a number";  // CLI11 lets NaN pass any range
+          });
   command
       .add_option("--closed-loop", options.closed_loop,
                   "Keep so many requests outstanding instead of a rate")

@@ -1,5 +1,6 @@
 // fm: trains, checks, publishes and operates weight files.
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <exception>
 #include <iostream>
 
@@ -14,6 +15,14 @@ constexpr AddCommand* kCommands[] = {
     AddExport, AddPublish, AddStatus,  AddVersions, AddReload,   AddRollback,
     AddPin,    AddUnpin,   AddRequest, AddLoad,     AddGenerate, AddCompletion,
 };
+
+// An answer that a full disk has cut short is none.
+int CheckOutput(int exit_code) {
+  std::cout.flush();
+  if (std::cout && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  std::cerr << "fm: standard output cannot be written\n";
+  return kFailed;
+}
 
 int Main(int argc, char** argv) {
   CLI::App app("Trains, checks and serves factorization machines.", "fm");
@@ -32,7 +41,7 @@ int Main(int argc, char** argv) {
     std::cerr << "fm: " << error.what() << "\n";
     return kFailed;
   }
-  return exit_code;
+  return CheckOutput(exit_code);
 }
 
 }  // namespace

@@ -1,5 +1,9 @@
 // fm train: from labelled rows to a verified weight file.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -63,8 +67,16 @@ absl::StatusOr<trainer::GoldenReport> CheckFile(const std::string& path) {
   return trainer::CheckGoldens(**scorer);
 }
 
+// Hours of training must not end in a folder that is not there.
+absl::Status CheckFolderOf(const std::string& out) {
+  const std::filesystem::path folder = std::filesystem::path(out).parent_path();
+  if (access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat(out, ": cannot write to its folder"));
+}
+
 // Reads, learns, writes and checks.
 absl::StatusOr<Json> Train(TrainArguments& arguments) {
+  if (absl::Status status = CheckFolderOf(arguments.out); !status.ok()) return status;
   absl::StatusOr<trainer::TrainingSchema> schema = trainer::ReadSchemaYaml(arguments.schema);
   if (!schema.ok()) return schema.status();
   arguments.fit.learner.task = arguments.pack.task = schema->task;
@@ -94,7 +106,7 @@ absl::StatusOr<Json> Train(TrainArguments& arguments) {
   run.fit = FitWithProgress(arguments, run.data, valid ? &*valid : nullptr);
   if (run.fit.best_epoch == 0) {
     return absl::AbortedError(
-        "the loss is not finite after the first epoch; try a smaller --learning-rate, and "
+        "the loss is not finite; try a smaller --learning-rate, and "
         "transforms (log, standardise, buckets) for fields with large numbers");
   }
   arguments.pack.created_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
@@ -157,7 +169,7 @@ void AddLearnerOptions(CLI::App& command, trainer::FitOptions& fit) {
   command
       .add_option("--init-stddev", learner.init_stddev,
                   "Standard deviation of the factors at the start")
-      ->check(at_least_0)
+      ->check(positive)
       ->capture_default_str();
   command
       .add_option("--init-accumulator", learner.init_accumulator,

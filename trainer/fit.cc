@@ -40,7 +40,8 @@ FitResult Fit(const FitOptions& options, size_t rows, const Examples& train, con
   for (uint32_t epoch = 1; epoch <= options.epochs; ++epoch) {
     EpochReport report = RunEpoch(epoch, train, observer, learner);
     double loss = report.train_loss;
-    if (valid != nullptr) {
+    // Parameters without a finite loss have no predictions worth validating.
+    if (valid != nullptr && std::isfinite(report.train_loss)) {
       report.valid = Validate(task, *valid, learner);
       loss = Loss(task, *report.valid);
     }
@@ -54,6 +55,7 @@ FitResult Fit(const FitOptions& options, size_t rows, const Examples& train, con
     }
     result.epochs.push_back(report);
     if (observer.epoch_done) observer.epoch_done(report);
+    if (!finite && valid == nullptr) result.best_epoch = 0;
     if (!finite || epoch - result.best_epoch >= options.patience) break;
   }
   return result;

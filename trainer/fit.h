@@ -43,8 +43,8 @@ struct FitResult {
 
 // Trains on `train` and keeps the parameters after the epoch with the smallest loss (logloss or
 // RMSE) on `valid`; with no `valid` runs all epochs and keeps the last. Stops early when the loss
-// is no longer a finite number: FitResult then ends in that epoch, and best_epoch is 0 if there was
-// none before. `train` is not empty; epochs >= 1. Callbacks may be empty.
+// is no longer a finite number: FitResult then ends in that epoch, and best_epoch is 0 if
+// none before was validated. `train` is not empty; epochs >= 1. Callbacks may be empty.
 FitResult Fit(const FitOptions& options, size_t rows, const Examples& train, const Examples* valid,
               const FitObserver& observer);
 

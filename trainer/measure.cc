@@ -51,7 +51,8 @@ absl::StatusOr<model::FeatureSchema> MeasureFields(
     for (const size_t field : schema.fields_to_measure) {
       if (row.cells[field].empty()) continue;
       const std::optional<double> value = model::ParseNumber(row.cells[field]);
-      if (!value || std::isinf(*value)) {
+      // As the encoder: values are floats.
+      if (!value || std::isinf(static_cast<float>(*value))) {
         return absl::InvalidArgumentError(
             absl::StrCat((*reader)->Where(), ": field '", schema.features.field(field).name,
                          "': ", model::Quote(row.cells[field]), " is not a finite number"));

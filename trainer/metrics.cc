@@ -9,10 +9,11 @@ namespace fmserve::trainer {
 namespace {
 
 double MeanLogloss(std::span<const float> predictions, std::span<const float> labels) {
-  constexpr double kEdge = 1e-15;
+  constexpr double kLowest = 1e-15;
+  constexpr double kHighest = 1.0 - 0x1p-25;  // what a float of 1 may have been rounded from
   double sum = 0.0;
   for (size_t i = 0; i < labels.size(); ++i) {
-    const double p = std::clamp(double{predictions[i]}, kEdge, 1.0 - kEdge);
+    const double p = std::clamp(double{predictions[i]}, kLowest, kHighest);
     sum -= labels[i] > 0.5F ? std::log(p) : std::log1p(-p);
   }
   return sum / static_cast<double>(labels.size());
@@ -55,17 +56,19 @@ Metrics ComputeMetrics(model::Task task, std::span<const float> predictions,
   double predicted = 0.0;
   double observed = 0.0;
   double squared_error = 0.0;
+  bool any_nan = false;
   for (size_t i = 0; i < labels.size(); ++i) {
     const double error = double{predictions[i]} - labels[i];
     predicted += predictions[i];
     observed += labels[i];
     squared_error += error * error;
+    any_nan = any_nan || std::isnan(predictions[i]);
   }
   metrics.rmse = std::sqrt(squared_error / rows);
   if (observed != 0.0) metrics.calibration = predicted / observed;
   if (task == model::Task::kBinary) {
     metrics.logloss = MeanLogloss(predictions, labels);
-    if (observed > 0.0 && observed < rows) {
+    if (observed > 0.0 && observed < rows && !any_nan) {
       metrics.auc = AreaUnderCurve(predictions, labels, observed);
       metrics.normalized_entropy = *metrics.logloss / Entropy(observed / rows);
     }

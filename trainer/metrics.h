@@ -11,8 +11,8 @@
 namespace fmserve::trainer {
 
 // A metric is absent where it is not defined: the first three for regression, AUC and normalised
-// entropy when all labels are equal, calibration when the labels' mean is 0, all but rows when
-// there is no row.
+// entropy when all labels are equal or a prediction is NaN, calibration when the labels' mean is 0,
+// all but rows when there is no row.
 struct Metrics {
   uint64_t rows = 0;
   std::optional<double> logloss;             // mean of -ln p(label), in nats
@@ -23,9 +23,9 @@ struct Metrics {
   std::optional<double> rmse;  // root mean squared error, of probabilities for a binary task
 };
 
-// predictions.size() == labels.size(). Binary: predictions are probabilities; ones closer to 0 or 1
-// than 1e-15 count as 1e-15 away in the logloss. Labels are 0 or 1. O(n log n) for the AUC, which
-// is exact.
+// predictions.size() == labels.size(). Binary: predictions are probabilities; in the logloss ones
+// below 1e-15 count as 1e-15, and a float of 1 as 1 - 2^-25, from which it may have been rounded.
+// Labels are 0 or 1. O(n log n) for the AUC, which is exact.
 Metrics ComputeMetrics(model::Task task, std::span<const float> predictions,
                        std::span<const float> labels);
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/quantization.h"
 #include "model/row_layout.h"
+#include "model/text.h"
 #include "model/weight_writer.h"
 #include "trainer/row_encoder.h"
 
@@ -44,17 +45,24 @@ std::vector<RawRow> GoldenRows(const TrainingData& data) {
   return rows;
 }
 
+absl::Status OfFeature(const TrainingData& data, size_t row, const absl::Status& status) {
+  const Feature& feature = data.vocabulary[row];
+  return {status.code(), absl::StrCat("feature ", model::Quote(feature.value), " of field '",
+                                      data.schema.field(feature.field).name,
+                                      "': ", std::string(status.message()))};
+}
+
 }  // namespace
 
 absl::StatusOr<Parameters> RoundParameters(model::Quantization quantization,
-                                           const Parameters& parameters) {
+                                           const TrainingData& data, const Parameters& parameters) {
   Parameters rounded = parameters;
   std::vector<std::byte> row(model::RowStrideBytes(quantization, parameters.k));
   for (size_t r = 0; r < parameters.rows(); ++r) {
     constexpr uint64_t kAnyKey = 1;
     absl::Status status =
         model::EncodeRow(quantization, kAnyKey, parameters.w[r], parameters.factors(r), row);
-    if (!status.ok()) return status;
+    if (!status.ok()) return OfFeature(data, r, status);
     model::DecodeRow(quantization, row.data(), rounded.factors(r));
   }
   return rounded;
@@ -101,7 +109,7 @@ model::Metadata DescribeData(const TrainingData& data) {
 
 absl::Status Pack(const PackOptions& options, const TrainingData& data,
                   const Parameters& parameters, model::Metadata metadata, const std::string& path) {
-  absl::StatusOr<Parameters> rounded = RoundParameters(options.quantization, parameters);
+  absl::StatusOr<Parameters> rounded = RoundParameters(options.quantization, data, parameters);
   if (!rounded.ok()) return rounded.status();
   absl::StatusOr<std::vector<model::Golden>> goldens = MakeGoldens(data, *rounded);
   if (!goldens.ok()) return goldens.status();
@@ -125,11 +133,7 @@ absl::Status Pack(const PackOptions& options, const TrainingData& data,
                                          .value = feature.value,
                                          .w = parameters.w[row],
                                          .v = parameters.factors(row)});
-    if (!status.ok()) {
-      return absl::Status(status.code(), absl::StrCat("feature ", feature.value, " of field ",
-                                                      data.schema.field(feature.field).name, ": ",
-                                                      std::string(status.message())));
-    }
+    if (!status.ok()) return OfFeature(data, row, status);
   }
   for (model::Golden& golden : *goldens) writer.AddGolden(std::move(golden));
   writer.SetMetadata(std::move(metadata));

@@ -23,10 +23,10 @@ struct PackOptions {
   bool with_names = true;  // store the value of each feature, for people
 };
 
-// The parameters as the rows of a file of this quantization hold them. InvalidArgument if they do
-// not fit.
+// The parameters of data.vocabulary as the rows of a file of this quantization hold them.
+// InvalidArgument, naming feature and field, if they do not fit.
 absl::StatusOr<Parameters> RoundParameters(model::Quantization quantization,
-                                           const Parameters& parameters);
+                                           const TrainingData& data, const Parameters& parameters);
 
 // The sampled rows, some with a value missing or unknown, and a row without any value; scores in
 // double precision from `parameters`, by a loop that shares nothing with the scorer. data.samples

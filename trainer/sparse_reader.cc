@@ -81,7 +81,7 @@ absl::Status SparseReader::AddFeature(std::string_view word) {
   const std::string_view id = model::TakeUntil(':', rest);
   const std::string_view value = rest.empty() ? "1" : rest;
   const std::optional<double> number = model::ParseNumber(value);
-  if (!number || !model::ParseInteger(id)) {
+  if (!number || !model::ParseInteger(id) || word.ends_with(':')) {
     return absl::InvalidArgumentError(
         absl::StrCat(model::Quote(word), " is not ", with_fields_ ? "field:" : "", "id:value"));
   }

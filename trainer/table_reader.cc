@@ -24,20 +24,21 @@ std::string_view View(std::span<const char> text) { return {text.data(), text.si
 
 class TableReader : public RowReader {
  public:
-  TableReader(TableFormat format, LineReader lines, const TrainingSchema& schema)
+  TableReader(TableFormat format, LineReader lines, const TrainingSchema& schema, Labels labels)
       : schema_(schema),
+        labels_(labels),
         quoted_(format == TableFormat::kCsv),
         separator_(schema.separator.value_or(format == TableFormat::kCsv ? ',' : '\t')),
         lines_(std::move(lines)),
         cells_(schema.features.size()) {}
 
-  absl::Status ReadHeader(Labels labels);
+  absl::Status ReadHeader();
   absl::StatusOr<bool> Next(Row* row) override;
   std::string Where() const override { return lines_.Where(); }
 
  private:
   absl::StatusOr<bool> ReadRecord();
-  absl::Status FindColumns(Labels labels);
+  absl::Status FindColumns();
   absl::Status ReadLabel(Row* row) const;
   absl::Status TranslateLists();
   absl::Status Error(const std::string& what) const {
@@ -49,6 +50,7 @@ class TableReader : public RowReader {
   }
 
   const TrainingSchema& schema_;
+  const Labels labels_;
   bool quoted_;
   char separator_;
   LineReader lines_;
@@ -65,6 +67,9 @@ absl::StatusOr<bool> TableReader::ReadRecord() {
   do {
     const absl::StatusOr<bool> more = lines_.Next(&line);
     if (!more.ok() || !*more) return more;
+    if (lines_.line_number() == 1 && View(line).starts_with(kByteOrderMark)) {
+      line = line.subspan(kByteOrderMark.size());
+    }
   } while (line.empty());
   if (!quoted_) {
     SplitPlain(line, separator_, &record_);
@@ -83,23 +88,22 @@ absl::StatusOr<bool> TableReader::ReadRecord() {
   return true;
 }
 
-absl::Status TableReader::ReadHeader(Labels labels) {
+absl::Status TableReader::ReadHeader() {
   const absl::StatusOr<bool> found = ReadRecord();
   if (!found.ok()) return found.status();
   if (!*found) return Error("the file is empty; the first line names the columns");
   for (std::span<char> cell : record_) header_.emplace_back(View(cell));
-  if (header_[0].starts_with(kByteOrderMark)) header_[0].erase(0, kByteOrderMark.size());
-  return FindColumns(labels);
+  return FindColumns();
 }
 
-absl::Status TableReader::FindColumns(Labels labels) {
+absl::Status TableReader::FindColumns() {
   std::vector<std::string> names = schema_.columns;
   const std::string& label = schema_.label_column;
   const bool has_label = !label.empty() && absl::c_linear_search(header_, label);
-  if (labels == Labels::kRequired && label.empty()) {
+  if (labels_ == Labels::kRequired && label.empty()) {
     return Error("labels are needed, but the schema names no label column");
   }
-  if (labels == Labels::kRequired || has_label) names.push_back(label);
+  if (labels_ == Labels::kRequired || has_label) names.push_back(label);
   std::vector<std::string> missing;
   for (const std::string& name : names) {
     const auto found = absl::c_find(header_, name);
@@ -122,6 +126,7 @@ absl::Status TableReader::FindColumns(Labels labels) {
 absl::Status TableReader::ReadLabel(Row* row) const {
   row->label.reset();
   if (!label_column_.has_value()) return absl::OkStatus();
+  if (labels_ == Labels::kOptional && record_[*label_column_].empty()) return absl::OkStatus();
   const absl::StatusOr<float> label = ParseLabel(schema_.task, View(record_[*label_column_]));
   if (!label.ok()) return ErrorInColumn(*label_column_, std::string(label.status().message()));
   row->label = *label;
@@ -163,8 +168,8 @@ absl::StatusOr<bool> TableReader::Next(Row* row) {
 
 absl::StatusOr<std::unique_ptr<RowReader>> OpenTable(TableFormat format, LineReader lines,
                                                      const TrainingSchema& schema, Labels labels) {
-  auto reader = std::make_unique<TableReader>(format, std::move(lines), schema);
-  if (absl::Status status = reader->ReadHeader(labels); !status.ok()) return status;
+  auto reader = std::make_unique<TableReader>(format, std::move(lines), schema, labels);
+  if (absl::Status status = reader->ReadHeader(); !status.ok()) return status;
   return reader;
 }
 

@@ -244,6 +244,19 @@ TEST_F(ModelLoaderTest, StopsInTheMiddleOfAStallingFetch) {
   EXPECT_TRUE(absl::IsUnavailable(loader_->Rollback()));
 }
 
+TEST_F(ModelLoaderTest, StopDoesNotWaitForAStoreThatHangs) {
+  Start();
+  PublishAndServe();
+  script_->deaf = true;
+  script_->stall = true;
+  PublishNext();
+  ASSERT_TRUE(Eventually([&] { return script_->stalling.load(); }));
+  loader_->Stop();
+  EXPECT_TRUE(script_->stalling);
+  EXPECT_EQ(loader_->slot().Get()->version(), 1U);
+  script_->stall = false;
+}
+
 TEST_F(ModelLoaderTest, TwoLoadersDoNotShareACache) {
   Start();
   ModelLoader other(options_, store_.MakeSource(), log_.listener());

@@ -19,6 +19,7 @@ struct SourceScript {
   std::atomic<bool> stall = false;       // a fetch waits in its middle while this holds
   std::atomic<int> polls_count = 0;
   std::atomic<int> fetches_count = 0;
+  std::atomic<bool> deaf = false;      // it does not even end when it is cancelled
   std::atomic<bool> stalling = false;  // one waits now
 };
 
@@ -44,7 +45,8 @@ class ScriptedSource : public Source {
     }
     return store_->Fetch(version, [&](std::span<const std::byte> bytes) {
       script_->stalling = script_->stall.load();
-      const bool released = Eventually([&] { return !script_->stall || cancelled_; });
+      const bool released =
+          Eventually([&] { return !script_->stall || (cancelled_ && !script_->deaf); });
       script_->stalling = false;
       if (!released || cancelled_) return absl::CancelledError("the source was cancelled");
       return sink(bytes);

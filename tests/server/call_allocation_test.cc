@@ -33,7 +33,7 @@ namespace {
 class CallAllocationTest : public testing::Test {
  protected:
   // What happens to a call between the network's bytes and the answer; returns its allocations.
-  int Serve(const std::string& bytes) {
+  int Serve(const std::string& bytes, absl::StatusCode expected = absl::StatusCode::kOk) {
     const int before = allocations;
     PredictCall* call = pool_.AllocateMessages();
     const bool parsed = call->request()->ParseFromString(bytes);
@@ -42,10 +42,11 @@ class CallAllocationTest : public testing::Test {
     const absl::Status status =
         Predict(*snapshot_, limits_, budget, *call->request(), &call->scratch(), call->response());
     scored_count_ = call->response()->scored_count();
+    if (status.ok()) call->AnsweredWell();
     call->Release();
     const int during = allocations - before;
     EXPECT_TRUE(parsed);
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(status.code(), expected) << status;
     return during;
   }
 
@@ -62,6 +63,13 @@ TEST_F(CallAllocationTest, WarmCallsAllocateNothingInEitherForm) {
     EXPECT_EQ(Serve(bytes), 0);
     EXPECT_EQ(scored_count_, 200U);
   }
+}
+
+TEST_F(CallAllocationTest, RefusedCallsAreNotKept) {
+  v1::PredictRequest request = FriendlyRequest(1);
+  for (int i = 0; i < 20000; ++i) request.mutable_features()->mutable_context(0)->add_strings("");
+  const std::string refused = request.SerializeAsString();
+  for (int i = 0; i < 2; ++i) EXPECT_GT(Serve(refused, absl::StatusCode::kInvalidArgument), 1000);
 }
 
 TEST_F(CallAllocationTest, GiantsAreNotKept) {

@@ -179,6 +179,12 @@ INSTANTIATE_TEST_SUITE_P(
                 [](auto*) {},
                 "features.context: 3 features, at most 2 are allowed",
                 {.max_features_per_list = 2}},
+        Mistake{"EmptyFeaturesCount",
+                [](auto* r) {
+                  for (int i = 0; i < 4; ++i) r->mutable_features()->add_context()->set_field("x");
+                },
+                "features.context: 4 features, at most 3 are allowed",
+                {.max_features_per_list = 3, .max_features_per_request = 1000}},
         Mistake{"TooManyFeatures",
                 [](auto*) {},
                 "features.candidates[3].features: 31 features in the request so far, at most 30 "

@@ -205,6 +205,16 @@ class FmTest(unittest.TestCase):
         result = fm("export", self.model, "--out", self.dir / "no_such_folder" / "m.tsv")
         self.assertEqual(result.returncode, 1)
         self.assertIn("no_such_folder", result.stderr)
+        arguments = self.train_arguments()
+        arguments[arguments.index("--out") + 1] = self.dir / "no_such_folder" / "m.fmw"
+        result = fm(*arguments)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("no_such_folder", result.stderr)
+        self.assertNotIn("rows", result.stderr, "it must say so before it trains")
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([FM, "inspect", self.model], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("standard output", done.stderr)
 
     def test_wrong_usage_exits_with_2(self):
         for arguments in (

@@ -73,7 +73,8 @@ class VerifyTest : public ::testing::Test {
     return {.version = version,
             .fingerprint = Fingerprint(predictions.data(), scored),
             .request = request,
-            .scored_count = scored};
+            .scored_count = scored,
+            .partial = scored < kCandidates};
   }
 
   absl::StatusOr<VerifyResult> Verify(const std::vector<LoadRecord>& records) const {
@@ -100,6 +101,21 @@ TEST_F(VerifyTest, APartialAnswerIsRightAsFarAsItGoes) {
       Verify({Record(0, 1, Predictions(0, 1), 2), Record(0, 1, Predictions(0, 1), 0)});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->wrong, 0U);
+}
+
+TEST_F(VerifyTest, AnAnswerThatIsPartialAndDoesNotSayItIsWrong) {
+  LoadRecord silent = Record(0, 1, Predictions(0, 1), 2);
+  silent.partial = false;
+  const auto result = Verify({silent});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->wrong, 1U);
+}
+
+TEST_F(VerifyTest, AnAnswerThatNamesNoVersionIsWrong) {
+  const auto result = Verify({Record(0, 0, Predictions(0, 1), kCandidates)});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->checked, 1U);
+  EXPECT_EQ(result->wrong, 1U);
 }
 
 TEST_F(VerifyTest, AnAnswerThatMixesTwoVersionsIsWrong) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <random>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "trainer/fit.h"
@@ -214,8 +215,22 @@ TEST(FitTest, WithoutValidationRunsAllEpochs) {
 TEST(FitTest, EndsInTheEpochWhoseLossIsNoNumber) {
   Examples train;
   for (int i = 0; i < 100; ++i) Add({{0, 1e30F}, {1, 1e30F}}, static_cast<float>(i % 2), train);
-  const FitResult result = Fit(QuickOptions(), 2, train, nullptr, {});
-  EXPECT_EQ(result.epochs.size(), 1U);
+  for (const Examples* valid : {static_cast<const Examples*>(nullptr), &std::as_const(train)}) {
+    const FitResult result = Fit(QuickOptions(), 2, train, valid, {});
+    EXPECT_EQ(result.epochs.size(), 1U);
+    EXPECT_EQ(result.best_epoch, 0U);
+  }
+}
+
+TEST(FitTest, WithoutValidationAnEarlierEpochIsNoSubstituteForTheLast) {
+  Examples train;  // the loss is taken before the step, so that of the first epoch is a number
+  Add({{0, 1.0F}, {1, 1.0F}}, 1.0F, train);
+  FitOptions options = QuickOptions();
+  options.learner.learning_rate = 1e30F;
+  options.epochs = 3;
+  const FitResult result = Fit(options, 2, train, nullptr, {});
+  ASSERT_TRUE(std::isfinite(result.epochs.front().train_loss));
+  ASSERT_FALSE(std::isfinite(result.epochs.back().train_loss));
   EXPECT_EQ(result.best_epoch, 0U);
 }
 

@@ -51,6 +51,18 @@ TEST(MetricsTest, PredictingTheMeanHasANormalizedEntropyOfOne) {
 TEST(MetricsTest, ACertainMistakeCostsAFiniteLogloss) {
   EXPECT_NEAR(*ComputeMetrics(Task::kBinary, std::vector{0.F}, std::vector{1.F}).logloss,
               -std::log(1e-15), 1e-9);
+  // The sigmoid of 17 is 1 as a float; the loss is that of about 17, not of 34.
+  EXPECT_NEAR(*ComputeMetrics(Task::kBinary, std::vector{1.F}, std::vector{0.F}).logloss,
+              -std::log(0x1p-25), 1e-9);
+}
+
+TEST(MetricsTest, APredictionThatIsNoNumberHasNoRank) {
+  const float nan = std::nanf("");
+  const Metrics metrics =
+      ComputeMetrics(Task::kBinary, std::vector{0.5F, nan, nan}, std::vector{0.F, 1.F, 0.F});
+  EXPECT_FALSE(metrics.auc);
+  EXPECT_FALSE(metrics.normalized_entropy);
+  EXPECT_TRUE(std::isnan(*metrics.logloss));
 }
 
 TEST(MetricsTest, WhatIsNotDefinedIsAbsent) {

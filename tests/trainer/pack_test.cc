@@ -1,5 +1,6 @@
 #include "trainer/pack.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -112,9 +113,10 @@ TEST_F(PackTest, GoldensCoverMissingAndUnknownValues) {
   bool has_empty_row = false;
   for (const model::Golden& golden : *goldens) {
     ASSERT_EQ(golden.cells.size(), 4U);
-    has_missing |= golden.cells[0].empty();
+    const bool empty = golden.cells == std::vector<std::string>(4);
+    has_empty_row |= empty;
+    has_missing |= !empty && golden.cells[0].empty();
     has_unseen |= golden.cells[3].starts_with("unseen");
-    has_empty_row |= golden.cells == std::vector<std::string>(4);
   }
   EXPECT_TRUE(has_missing);
   EXPECT_TRUE(has_unseen);
@@ -123,9 +125,14 @@ TEST_F(PackTest, GoldensCoverMissingAndUnknownValues) {
 
 TEST_F(PackTest, ValuesThatDoNotFitAreRefused) {
   parameters_.v[7] = 1e6F;
-  EXPECT_EQ(RoundParameters(model::Quantization::kF16, parameters_).status().code(),
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(RoundParameters(model::Quantization::kF32, parameters_).ok());
+  const absl::Status status =
+      RoundParameters(model::Quantization::kF16, data_, parameters_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  const size_t row = 7 / parameters_.k;
+  EXPECT_THAT(std::string(status.message()),
+              testing::StartsWith("feature '" + data_.vocabulary[row].value + "' of field '" +
+                                  data_.schema.field(data_.vocabulary[row].field).name + "': v["));
+  EXPECT_TRUE(RoundParameters(model::Quantization::kF32, data_, parameters_).ok());
 }
 
 TEST_F(PackTest, AWrongGoldenIsNoticed) {

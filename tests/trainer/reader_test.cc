@@ -106,6 +106,8 @@ TEST_F(ReaderTest, TakesWindowsLineEndsByteOrderMarkAndEmptyLines) {
   EXPECT_THAT(Rows(kTwoColumns, "\xef\xbb\xbfy\ta\tb\r\n1\t2\t3\r\n\r\n\n0\t4\t5\r\n"),
               ElementsAre(Cells{"2", "3"}, Cells{"4", "5"}));
   EXPECT_THAT(lines_, ElementsAre(2, 5));
+  EXPECT_THAT(Rows(kTwoColumns, "\xef\xbb\xbf\"y\",\"a\",\"b\"\n1,2,3\n", ".csv"),
+              ElementsAre(Cells{"2", "3"}));
 }
 
 TEST_F(ReaderTest, ReadsATableWithoutRows) {
@@ -130,6 +132,9 @@ TEST_F(ReaderTest, NeedsLabelsOnlyWhenAsked) {
   EXPECT_THAT(Rows(kTwoColumns, "a\tb\ty\n1\t2\t1\n", ".tsv", Labels::kOptional),
               ElementsAre(Cells{"1", "2"}));
   EXPECT_THAT(labels_, ElementsAre(1));
+  EXPECT_THAT(Rows(kTwoColumns, "a\tb\ty\n1\t2\t\n", ".tsv", Labels::kOptional),
+              ElementsAre(Cells{"1", "2"}));
+  EXPECT_THAT(labels_, ElementsAre(std::nullopt));
   EXPECT_THAT(Problem("fields: [{name: a}]", "a\n1\n"), HasSubstr("names no label column"));
 }
 
@@ -218,6 +223,7 @@ TEST_F(ReaderTest, ReadsLibsvmWithoutLabels) {
 TEST_F(ReaderTest, RefusesMalformedLibsvm) {
   EXPECT_EQ(Problem(kLibsvm, "1 3:1\n1 a:1\n", ".libsvm"), ":2: 'a:1' is not id:value");
   EXPECT_EQ(Problem(kLibsvm, "1 3:x\n", ".libsvm"), ":1: '3:x' is not id:value");
+  EXPECT_EQ(Problem(kLibsvm, "1 3:0.5 7:", ".libsvm"), ":1: '7:' is not id:value");
   EXPECT_THAT(Problem(kLibsvm, "3:1 7:1\n", ".libsvm"), StartsWith(":1: label '3:1'"));
   EXPECT_THAT(Problem(kTwoColumns, "1 3:1\n", ".libsvm"), HasSubstr("exactly one field"));
 }
@@ -233,6 +239,7 @@ TEST_F(ReaderTest, RefusesMalformedLibffm) {
               HasSubstr("'0:2' is the second value of field 'user'"));
   EXPECT_THAT(Problem(kLibffm, "1 0:1:0.5\n", ".ffm"), HasSubstr("field 'user' is not weighted"));
   EXPECT_THAT(Problem(kLibffm, "1 1:x:1\n", ".ffm"), HasSubstr("is not field:id:value"));
+  EXPECT_THAT(Problem(kLibffm, "1 2:9:\n", ".ffm"), HasSubstr("is not field:id:value"));
 }
 
 TEST_F(ReaderTest, RefusesALabelColumnInAFileWithoutColumns) {

@@ -182,7 +182,8 @@ void Run::Complete(const Call& call, Clock::time_point now) {
   if (call.status.ok()) {
     const PredictResponse& response = call.response;
     ++result_.ok;
-    if (response.incomplete() != fmserve::v1::INCOMPLETE_UNSPECIFIED) ++result_.partial;
+    record.partial = response.incomplete() != fmserve::v1::INCOMPLETE_UNSPECIFIED;
+    if (record.partial) ++result_.partial;
     ++result_.versions[response.version()];
     record.version = response.version();
     record.scored_count =

@@ -50,6 +50,7 @@ struct LoadRecord {
   uint32_t request = 0;      // index of the prepared request
   uint32_t scored_count = 0;
   int outcome = 0;
+  bool partial = false;  // as the response says itself
 };
 
 struct LoadResult {

@@ -34,7 +34,9 @@ absl::Status VerifyVersion(const Records& records, const ClickLog& log, size_t c
     }
     ++result.checked;
     const std::vector<float>& predictions = entry->second;
+    // All of them, or fewer if it says so.
     if (record->scored_count <= predictions.size() &&
+        record->partial == (record->scored_count < predictions.size()) &&
         record->fingerprint == Fingerprint(predictions.data(), record->scored_count)) {
       continue;
     }
@@ -57,10 +59,15 @@ absl::StatusOr<VerifyResult> VerifyResponses(const std::vector<LoadRecord>& reco
   const auto kernels = model::DefaultKernels();
   if (!kernels.ok()) return kernels.status();
   std::map<uint64_t, Records> by_version;
-  for (const LoadRecord& record : records) {
-    if (record.version != 0) by_version[record.version].push_back(&record);
-  }
   VerifyResult result;
+  for (const LoadRecord& record : records) {
+    if (record.version != 0) {
+      by_version[record.version].push_back(&record);
+    } else if (record.outcome == 0) {
+      ++result.checked;
+      if (++result.wrong == 1) result.first_wrong = "an answer names no version";
+    }
+  }
   for (const auto& [version, of_version] : by_version) {
     const std::string path = std::filesystem::path(store) / model / loader::WeightFileName(version);
     absl::Status status = VerifyVersion(of_version, log, candidates, path, **kernels, result);

@@ -14,9 +14,10 @@
 namespace fmserve::tools {
 
 struct VerifyResult {
-  uint64_t checked = 0;  // responses with a version
-  uint64_t wrong =
-      0;  // whose predictions are not, to the last bit, those of the version that they name
+  uint64_t checked = 0;  // ok responses
+  // Whose predictions are not, to the last bit, those of the version that they name, or fewer than
+  // all candidates' without saying so.
+  uint64_t wrong = 0;
   std::string first_wrong;  // what and when; empty when none is
 };
 
