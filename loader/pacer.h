@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <stop_token>
-#include <utility>
 
 #include "absl/status/status.h"
 
@@ -13,14 +12,15 @@ namespace fmserve::loader {
 // Makes work of short slices, each followed by a rest of the same length. A low priority alone is
 // not enough: the kernel finishes what it does for a thread (a write, a page fault) before a more
 // important one may run, and it hardly moves waiting threads to a processor that has anything to
-// do, however unimportant. A rest ends both within a slice. One thread.
+// do, however unimportant. A rest ends both within a slice. Slices are measured in processor time:
+// who had to wait for others, or for a disk, has rested already. For one thread: that which makes
+// it and calls it.
 class Pacer {
  public:
   static constexpr std::chrono::microseconds kSlice{250};
   static constexpr std::chrono::milliseconds kMaxRest{10};
 
-  explicit Pacer(std::stop_token stop)
-      : stop_(std::move(stop)), slice_begin_(std::chrono::steady_clock::now()) {}
+  explicit Pacer(std::stop_token stop);
 
   // Call it after each small piece of work (model/checkpoint.h). Rests when a slice is over.
   // Cancelled when `stop` asks for it.
@@ -28,7 +28,7 @@ class Pacer {
 
  private:
   const std::stop_token stop_;
-  std::chrono::steady_clock::time_point slice_begin_;
+  std::chrono::nanoseconds slice_begin_;  // of the thread's processor time
 };
 
 }  // namespace fmserve::loader

@@ -21,10 +21,6 @@ absl::Status FieldError(const Field& field, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("field '", field.name, "': ", what));
 }
 
-bool HasValues(const Field& field) {
-  return field.kind == FieldKind::kCategorical || field.kind == FieldKind::kMultiValued;
-}
-
 // Why a value was refused.
 absl::Status ValueError(const Field& field, float weight) {
   if (field.weighted ? !std::isfinite(weight) : weight != 1.0F) {

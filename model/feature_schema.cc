@@ -37,9 +37,6 @@ uint64_t IntegerKey(uint64_t field_seed, uint64_t domain, int64_t value) {
 
 bool IsList(const Field& field) { return field.kind == FieldKind::kMultiValued; }
 bool IsNumeric(const Field& field) { return field.kind == FieldKind::kNumeric; }
-bool HasValues(const Field& field) {
-  return field.kind == FieldKind::kCategorical || field.kind == FieldKind::kMultiValued;
-}
 
 // What is wrong with the name, or null.
 const char* NameProblem(std::string_view name) {

@@ -70,6 +70,11 @@ struct Field {
   bool operator==(const Field&) const = default;
 };
 
+// Whether the field has values, strings or integers, of which each may have a row of its own.
+inline bool HasValues(const Field& field) {
+  return field.kind == FieldKind::kCategorical || field.kind == FieldKind::kMultiValued;
+}
+
 inline constexpr uint32_t kMaxDimension = 4096;
 inline constexpr uint32_t kMaxBoundaries = 4096;
 inline constexpr uint32_t kMaxFieldNameBytes = 128;

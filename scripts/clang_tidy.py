@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs clang-tidy over what ships, and skips what it has seen clean before, in this checkout or in another one.
 
-A source's fingerprint covers its command, the configuration, and the text of itself and of every project file that it
-includes, directly or not. A clean run leaves an empty file named after the fingerprint in the cache. Tests are left to
-the compiler's warnings and the sanitizers: they would double the time.
+The sources of a folder are read in groups, as the preset lint compiles them. A group's fingerprint covers its command,
+the configuration, and the text of every project file that it includes, directly or not. A clean run leaves an empty
+file named after the fingerprint in the cache. Tests are left to the compiler's warnings and the sanitizers: they would
+double the time.
 """
 
 import argparse
@@ -29,11 +30,11 @@ def closure(path, root, seen):
             closure(candidate, root, seen)
 
 
-def fingerprint(entry, root, salt):
+def fingerprint(entry, root, build, salt):
     texts = {}
     closure(pathlib.Path(entry["file"]), root, texts)
     digest = hashlib.sha256(salt + entry["command"].replace(str(root), ".").encode())
-    for path in sorted(texts):
+    for path in sorted(path for path in texts if not path.is_relative_to(build)):
         digest.update(f"\n{path.relative_to(root)}\n{texts[path]}".encode())
     return digest.hexdigest()
 
@@ -62,17 +63,18 @@ def main():
     salt = b"".join(path.read_bytes() for path in configurations)
     options.cache.mkdir(parents=True, exist_ok=True)
 
-    entries = json.loads((options.build / "compile_commands.json").read_text())
-    left_out = (str(root / "tests"), str(options.build.resolve()))
+    build = options.build.resolve()
+    entries = json.loads((build / "compile_commands.json").read_text())
+    left_out = tuple(str(folder) for folder in (root / "tests", build / "tests", build / "proto"))
     entries = {e["file"]: e for e in entries if not e["file"].startswith(left_out)}.values()
-    marks = [(entry, options.cache / fingerprint(entry, root, salt)) for entry in entries]
+    marks = [(entry, options.cache / fingerprint(entry, root, build, salt)) for entry in entries]
     changed = [(entry, mark) for entry, mark in marks if not mark.exists()]
-    print(f"{len(changed)} of {len(marks)} sources changed", flush=True)
+    print(f"{len(changed)} of {len(marks)} groups of sources changed", flush=True)
 
     shown = set()
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runs = {pool.submit(tidy, entry, options.build): mark for entry, mark in changed}
+        runs = {pool.submit(tidy, entry, build): mark for entry, mark in changed}
         for run in concurrent.futures.as_completed(runs):
             code, output = run.result()
             if code == 0:

@@ -14,11 +14,6 @@
 namespace fmserve::trainer {
 namespace {
 
-bool HasValues(const model::Field& field) {
-  return field.kind == model::FieldKind::kCategorical ||
-         field.kind == model::FieldKind::kMultiValued;
-}
-
 // A value of a categorical or multi-valued field that training did not see.
 std::string UnseenValue(const TrainingData& data, size_t field) {
   const bool integer = data.schema.field(field).value_type == model::ValueType::kInteger;

@@ -1,8 +1,10 @@
 #include "loader/pacer.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <ctime>
+#include <thread>
 
 namespace fmserve::loader {
 namespace {
@@ -35,6 +37,21 @@ TEST(Pacer, LeavesHalfOfTheTimeToOthers) {
   Pacer pacer({});
   const nanoseconds work = 40 * Pacer::kSlice;
   EXPECT_GE(Work(pacer, work), work * 9 / 5);
+}
+
+// How often this thread has given its processor up.
+long Rests() {
+  rusage usage = {};
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
+TEST(Pacer, DoesNotRestForTimeInWhichTheThreadDidNotWork) {
+  Pacer pacer({});
+  std::this_thread::sleep_for(4 * Pacer::kSlice);
+  const long rests = Rests();
+  EXPECT_TRUE(pacer.Step().ok());
+  EXPECT_EQ(Rests(), rests);
 }
 
 TEST(Pacer, SaysWhenTheWorkIsToStop) {
