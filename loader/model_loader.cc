@@ -41,8 +41,9 @@ absl::Status ModelLoader::Unpin() { return impl_->Unpin(); }
 
 ModelStatus ModelLoader::Impl::GetStatus() const {
   const std::shared_ptr<const Snapshot> previous = slot_.Previous();
-  const Lock lock(mutex_);
   ModelStatus status;
+  status.huge_page_bytes = slot_.HugePageBytes();
+  const Lock lock(mutex_);
   status.model = options_.model;
   status.serving_version = state_.serving_version;
   status.previous_version = previous != nullptr ? state_.previous_version : 0;

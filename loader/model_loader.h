@@ -42,6 +42,7 @@ struct ModelStatus {
   uint64_t serving_since_unix_us = 0;
   uint64_t published_unix_us = 0;  // of the serving version; 0 when unknown
   uint64_t snapshot_bytes = 0;     // mapped, all snapshots of the slot
+  uint64_t huge_page_bytes = 0;    // of these, what lies on 2 MB pages
   uint64_t swaps_count = 0;
   uint64_t poll_failures_count = 0;  // polls and fetches that failed for a passing reason
 };

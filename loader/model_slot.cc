@@ -45,6 +45,14 @@ uint64_t ModelSlot::mapped_bytes() const {
   return bytes;
 }
 
+uint64_t ModelSlot::HugePageBytes() const {
+  uint64_t bytes = 0;
+  for (const auto& snapshot : {Get(), Previous()}) {
+    if (snapshot != nullptr) bytes += snapshot->file().HugePageBytes();
+  }
+  return bytes;
+}
+
 size_t ModelSlot::Reclaim() {
   std::vector<std::shared_ptr<const Snapshot>> unused;  // destroyed after the lock is gone
   const std::lock_guard lock(mutex_);

@@ -40,6 +40,9 @@ class ModelSlot {
   // Size of all weight files that the slot keeps mapped.
   uint64_t mapped_bytes() const;
 
+  // How much of current and previous lies on 2 MB pages. Takes milliseconds.
+  uint64_t HugePageBytes() const;
+
   // Destroys retired snapshots that no request holds any more, in the calling thread: a request
   // that drops the last reference would otherwise pay for the unmapping. Returns how many are still
   // held. The loader calls it.

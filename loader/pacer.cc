@@ -23,7 +23,7 @@ absl::Status Pacer::Step() {
   if (stop_.stop_requested()) return absl::CancelledError("stopped");
   const std::chrono::nanoseconds worked = ProcessorTimeOfThread() - slice_begin_;
   if (worked < kSlice) return absl::OkStatus();
-  std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(worked, kMaxRest));
+  std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(kRestPerWork * worked, kMaxRest));
   slice_begin_ = ProcessorTimeOfThread();
   return absl::OkStatus();
 }

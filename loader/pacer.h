@@ -9,7 +9,7 @@
 
 namespace fmserve::loader {
 
-// Makes work of short slices, each followed by a rest of the same length. A low priority alone is
+// Makes work of short slices, each followed by a rest of twice its length. A low priority alone is
 // not enough: the kernel finishes what it does for a thread (a write, a page fault) before a more
 // important one may run, and it hardly moves waiting threads to a processor that has anything to
 // do, however unimportant. A rest ends both within a slice. Slices are measured in processor time:
@@ -18,6 +18,7 @@ namespace fmserve::loader {
 class Pacer {
  public:
   static constexpr std::chrono::microseconds kSlice{250};
+  static constexpr int kRestPerWork = 2;
   static constexpr std::chrono::milliseconds kMaxRest{10};
 
   explicit Pacer(std::stop_token stop);

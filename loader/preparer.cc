@@ -127,6 +127,8 @@ Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
                   absl::StrCat("the file's SHA-256 is ", fetched.manifest.sha256,
                                ", the manifest says ", manifest.sha256));
   }
+  // What is verified next is what the disk gives back, on large pages where the kernel has them.
+  if (absl::Status flushed = file->FlushAndEvict(); !flushed.ok()) return Fail(std::move(flushed));
   Prepared prepared = Verify(fetched, file->temporary_path(), *fingerprint, checkpoint, progress);
   if (prepared.outcome != Outcome::kReady) {
     prepared.rejection.sha256 = manifest.sha256;

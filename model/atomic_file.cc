@@ -82,6 +82,13 @@ absl::Status AtomicFile::WriteAt(uint64_t offset, std::span<const std::byte> byt
   return absl::OkStatus();
 }
 
+absl::Status AtomicFile::FlushAndEvict() {
+  if (fsync(fd_) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path_, ": cannot sync"));
+  posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);  // a hint: failing does no harm
+  return absl::OkStatus();
+}
+
 absl::Status AtomicFile::Commit(IfExists if_exists) {
   if (fsync(fd_) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path_, ": cannot sync"));

@@ -32,6 +32,10 @@ class AtomicFile {
   // little left to do and nobody else waits behind it.
   absl::Status WriteAt(uint64_t offset, std::span<const std::byte> bytes);
 
+  // Writes everything to the disk and drops it from memory, so that the kernel reads it again when
+  // it is mapped, in large pieces: pages that came there by small writes stay small.
+  absl::Status FlushAndEvict();
+
   // fsync, rename, fsync of the directory. At most once, and last. With kRefuse AlreadyExists, and
   // nothing happens, when `path` exists.
   enum class IfExists : uint8_t { kReplace, kRefuse };

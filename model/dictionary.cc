@@ -7,10 +7,10 @@
 namespace fmserve::model {
 namespace {
 
-// Enough to hide the latency of memory many times over, few enough that what was prefetched is
-// still in L1 when the next stage comes by.
-constexpr size_t kBatch = 64;
 constexpr size_t kCacheLineBytes = 64;
+// Reads on their way into L1 are few (16 on current cores), into L2 three times as many: random
+// lines of 64 bytes took 10 ns each instead of 13.
+constexpr int kIntoL2 = 2;
 
 }  // namespace
 
@@ -27,37 +27,59 @@ uint32_t Dictionary::Find(uint64_t key) const {
 }
 
 void Dictionary::FindAll(std::span<const uint64_t> keys, std::span<uint32_t> slots) const {
+  DictionaryLookup(*this, keys, slots).ResolveUntil(keys.size());
+}
+
+DictionaryLookup::DictionaryLookup(const Dictionary& dictionary, std::span<const uint64_t> keys,
+                                   std::span<uint32_t> slots)
+    : dictionary_(dictionary), keys_(keys), slots_(slots) {
   assert(keys.size() == slots.size());
-  if (pilots_.empty()) {
-    std::fill(slots.begin(), slots.end(), kNoSlot);
+  if (dictionary_.pilots_.empty()) {
+    std::fill(slots_.begin(), slots_.end(), kNoSlot);
     return;
   }
-  for (size_t begin = 0; begin < keys.size(); begin += kBatch) {
-    FindBatch(&keys[begin], std::min(kBatch, keys.size() - begin), &slots[begin]);
+  const size_t n = keys_.size();
+  for (size_t i = 0; i < std::min(n, kPilotsAhead); ++i) FetchPilot(i);
+  for (size_t i = 0; i < std::min(n, kRowsAhead); ++i) {
+    FetchRow(i);
+    if (i + kPilotsAhead < n) FetchPilot(i + kPilotsAhead);
   }
 }
 
-// In stages, so that no read waits for another: pilots, then rows, then keys.
-void Dictionary::FindBatch(const uint64_t* keys, size_t n, uint32_t* slots) const {
-  assert(n <= kBatch);
-  uint64_t hashes[kBatch];
-  const uint16_t* pilots[kBatch];
-  for (size_t i = 0; i < n; ++i) {
-    hashes[i] = DictionaryHash::Mix(keys[i] ^ seed_);
-    pilots[i] = &pilots_[DictionaryHash::Bucket(hashes[i], pilots_.size())];
-    __builtin_prefetch(pilots[i]);
+inline void DictionaryLookup::FetchPilot(size_t i) {
+  const uint64_t hash = DictionaryHash::Mix(keys_[i] ^ dictionary_.seed_);
+  hashes_[i % kPilotsAhead] = hash;
+  const auto& pilots = dictionary_.pilots_;
+  __builtin_prefetch(&pilots[DictionaryHash::Bucket(hash, pilots.size())]);
+}
+
+inline void DictionaryLookup::FetchRow(size_t i) {
+  const uint64_t hash = hashes_[i % kPilotsAhead];
+  const auto& pilots = dictionary_.pilots_;
+  const RowsView& rows = dictionary_.rows_;
+  const uint16_t pilot = pilots[DictionaryHash::Bucket(hash, pilots.size())];
+  slots_[i] = static_cast<uint32_t>(DictionaryHash::Slot(hash, pilot, rows.slots_count));
+  const std::byte* const row = rows.row(slots_[i]);
+  for (size_t line = 0; line < rows.stride_bytes; line += kCacheLineBytes) {
+    __builtin_prefetch(row + line, 0, kIntoL2);
   }
-  for (size_t i = 0; i < n; ++i) {
-    slots[i] =
-        static_cast<uint32_t>(DictionaryHash::Slot(hashes[i], *pilots[i], rows_.slots_count));
-    const std::byte* const row = rows_.row(slots[i]);
-    for (size_t line = 0; line < rows_.stride_bytes; line += kCacheLineBytes) {
-      __builtin_prefetch(row + line);
+}
+
+bool DictionaryLookup::ResolveUntil(size_t end) {
+  assert(resolved_ <= end && end <= keys_.size());
+  if (dictionary_.pilots_.empty()) return end == 0;
+  bool all_found = true;
+  for (; resolved_ < end; ++resolved_) {
+    const size_t i = resolved_;
+    if (i + kRowsAhead < keys_.size()) {
+      FetchRow(i + kRowsAhead);
+      if (i + kRowsAhead + kPilotsAhead < keys_.size()) FetchPilot(i + kRowsAhead + kPilotsAhead);
     }
+    const bool found = dictionary_.KeyAt(slots_[i]) == keys_[i] && keys_[i] != format::kEmptyKey;
+    if (!found) slots_[i] = kNoSlot;
+    all_found &= found;
   }
-  for (size_t i = 0; i < n; ++i) {
-    if (KeyAt(slots[i]) != keys[i] || keys[i] == format::kEmptyKey) slots[i] = kNoSlot;
-  }
+  return all_found;
 }
 
 }  // namespace fmserve::model

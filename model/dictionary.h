@@ -79,17 +79,44 @@ class Dictionary {
   // Slot of `key`, or kNoSlot; kNoSlot also for format::kEmptyKey.
   uint32_t Find(uint64_t key) const;
 
-  // The same for many keys, with the memory reads of many of them in flight at once.
-  // slots.size() == keys.size(). Rows found are prefetched whole. No allocation.
+  // The same for many keys at once. slots.size() == keys.size(). No allocation.
   void FindAll(std::span<const uint64_t> keys, std::span<uint32_t> slots) const;
 
  private:
-  void FindBatch(const uint64_t* keys, size_t n, uint32_t* slots) const;
+  friend class DictionaryLookup;
   uint64_t KeyAt(uint32_t slot) const;
 
   uint64_t seed_ = 0;
   std::span<const uint16_t> pilots_;
   RowsView rows_;
+};
+
+// Looks up a list of keys in order. While the caller works on the rows that were found, the memory
+// reads of the next ones are under way: pilots far ahead, whole rows less far. One thread.
+class DictionaryLookup {
+ public:
+  // slots.size() == keys.size(). `dictionary`, `keys` and `slots` must outlive the lookup.
+  DictionaryLookup(const Dictionary& dictionary, std::span<const uint64_t> keys,
+                   std::span<uint32_t> slots);
+
+  // Fills slots[0, end), as Dictionary::Find would. `end` never goes back. Returns whether each key
+  // found since the last call has a row. No allocation.
+  bool ResolveUntil(size_t end);
+
+ private:
+  // Far enough to hide the latency of memory (rows) and of the last cache (pilots), near enough
+  // that what was prefetched is still there.
+  static constexpr size_t kRowsAhead = 96;
+  static constexpr size_t kPilotsAhead = 32;
+
+  void FetchPilot(size_t i);
+  void FetchRow(size_t i);
+
+  const Dictionary& dictionary_;
+  std::span<const uint64_t> keys_;
+  std::span<uint32_t> slots_;
+  size_t resolved_ = 0;
+  uint64_t hashes_[kPilotsAhead];  // of keys whose pilots are on their way, by i % kPilotsAhead
 };
 
 }  // namespace fmserve::model

@@ -1,5 +1,6 @@
 #include "model/feature_encoder.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -194,6 +195,51 @@ absl::Status FeatureEncoder::AddKey(size_t field, uint64_t key, float value) {
   }
   if (key == 0) return FieldError(schema_.field(field), "key 0 is not the hash of any value");
   return AddValue(field, key, value);
+}
+
+// Whether a list of these fields can be copied as it is when its keys and weights allow it.
+bool FeatureEncoder::SetPlainFields(std::span<const uint8_t> fields) {
+  if (fields.size() > kMaxListValues) return false;
+  FieldSet seen;
+  for (const uint8_t field : fields) {
+    if (!Belongs(field)) return false;
+    const Field& f = schema_.field(field);
+    const bool plain = f.kind == FieldKind::kCategorical
+                           ? !seen.Contains(field)
+                           : f.kind == FieldKind::kMultiValued && f.combiner == Combiner::kSum;
+    if (!plain) return false;
+    seen.Add(field);
+  }
+  plain_side_ = side_;
+  plain_fields_ = fields;
+  plain_seen_ = seen;
+  return true;
+}
+
+// False, and nothing is added, when the list has to be looked at feature by feature.
+bool FeatureEncoder::AppendPlain(const PackedList& list) {
+  const bool same = side_ == plain_side_ && std::ranges::equal(list.fields, plain_fields_);
+  if (!same && !SetPlainFields(list.fields)) return false;
+  if (std::ranges::find(list.keys, uint64_t{0}) != list.keys.end()) return false;
+  for (const float value : list.values) {
+    if (value != 1.0F) return false;
+  }
+  out_->Add(list.keys, 1.0F, list.fields);
+  seen_ = plain_seen_;
+  return true;
+}
+
+absl::Status FeatureEncoder::AddPacked(Side side, const PackedList& list, size_t* refused) {
+  Begin(side);
+  if (AppendPlain(list)) return End();
+  for (size_t i = 0; i < list.keys.size(); ++i) {
+    const float value = list.values.empty() ? 1.0F : list.values[i];
+    if (absl::Status status = AddKey(list.fields[i], list.keys[i], value); !status.ok()) {
+      *refused = i;
+      return status;
+    }
+  }
+  return End();
 }
 
 absl::Status FeatureEncoder::AddListValue(size_t field, std::string_view text) {

@@ -22,6 +22,13 @@
 
 namespace fmserve::model {
 
+// A list in the packed form: columns of equal length, of which `values` may be empty (all 1).
+struct PackedList {
+  std::span<const uint8_t> fields;
+  std::span<const uint64_t> keys;
+  std::span<const float> values;
+};
+
 // One thread. Does not allocate once `out` is large enough, except for the messages of errors.
 // Every error is InvalidArgument and names the field and the value; after an error the list is to
 // be given up, and the next Begin() removes what it left in `out`. A field of the other side is an
@@ -66,6 +73,12 @@ class FeatureEncoder {
   // fields are added.
   absl::Status End();
 
+  // One whole list in the packed form: Begin, AddKey of each, End. When a key is refused, `refused`
+  // says which. Lists that name the same fields in the same order, as candidates mostly do, are
+  // copied at once; for that `list.fields` must stay as it is until the next list or the end of the
+  // encoder.
+  absl::Status AddPacked(Side side, const PackedList& list, size_t* refused);
+
   // One whole list from a row of a table: Begin, AddText of each cell whose field is of that side,
   // End. cells[i] belongs to field i of the schema, of either side; cells.size() == schema.size().
   absl::Status AddRow(Side side, std::span<const std::string_view> cells);
@@ -82,6 +95,8 @@ class FeatureEncoder {
   absl::Status CheckVectors() const;
   absl::Status DivideMeans();
   uint32_t CountUp(size_t field);
+  bool AppendPlain(const PackedList& list);
+  bool SetPlainFields(std::span<const uint8_t> fields);
 
   const FeatureSchema& schema_;
   FeatureList* out_;
@@ -93,6 +108,12 @@ class FeatureEncoder {
   FieldSet seen_;
   std::array<uint32_t, kMaxFields> counts_ = {};     // of seen fields: features so far
   std::array<double, kMaxFields> weight_sums_ = {};  // of seen fields
+
+  // The fields of the last list that AddPacked found to be plain: values of this side, nothing to
+  // transform, divide or count.
+  Side plain_side_ = Side::kContext;
+  std::span<const uint8_t> plain_fields_;
+  FieldSet plain_seen_;
 };
 
 }  // namespace fmserve::model

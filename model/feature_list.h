@@ -45,6 +45,12 @@ struct FeatureList {
     xs.push_back(x);
     fields.push_back(field);
   }
+  // Columns of equal length, all with the same weight.
+  void Add(std::span<const uint64_t> new_keys, float x, std::span<const uint8_t> new_fields) {
+    keys.insert(keys.end(), new_keys.begin(), new_keys.end());
+    xs.insert(xs.end(), new_keys.size(), x);
+    fields.insert(fields.end(), new_fields.begin(), new_fields.end());
+  }
   FeatureSpan view() const { return {keys, xs, fields}; }
 };
 

@@ -1,9 +1,11 @@
 #include "model/row_check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/weight_format.h"
@@ -22,6 +24,15 @@ bool AllZero(std::span<const std::byte> words) {
   uint64_t any = 0;
   for (size_t i = 0; i < words.size(); i += sizeof(uint64_t)) any |= WordAt(&words[i]);
   return any == 0;
+}
+
+// From any byte to the end of a row.
+bool PaddingIsZero(std::span<const std::byte> padding) {
+  const size_t odd_bytes = padding.size() % sizeof(uint64_t);
+  for (size_t i = 0; i < odd_bytes; ++i) {
+    if (padding[i] != std::byte{0}) return false;
+  }
+  return AllZero(padding.subspan(odd_bytes));
 }
 
 // Whether a floating-point number in `words` is infinite or NaN. `exponents` has a one in each
@@ -74,39 +85,70 @@ const char* RowProblem(const RowsView& rows, const std::byte* row) {
   if (!std::isfinite(prefix.w)) return "w is not finite";
   if (!IsScale(rows.quantization, prefix.scale)) return "the scale is out of range";
   const size_t used_bytes = sizeof(prefix) + size_t{rows.k} * BytesPerValue(rows.quantization);
-  for (size_t i = used_bytes; i < rows.stride_bytes; ++i) {
-    if (row[i] != std::byte{0}) return "the padding is not zero";
+  if (!PaddingIsZero({row + used_bytes, rows.stride_bytes - used_bytes})) {
+    return "the padding is not zero";
   }
   return ValuesProblem(rows.quantization,
                        {row + sizeof(prefix), rows.stride_bytes - sizeof(prefix)});
 }
 
+// Checks runs of rows; its memory is that of one run.
+class RunChecker {
+ public:
+  RunChecker(const RowsView& rows, const Dictionary& dictionary)
+      : rows_(rows), dictionary_(dictionary) {}
+
+  // Looks at slots [begin, end). Returns the first that is wrong, with `problem` set, or `end`.
+  uint64_t Check(uint64_t begin, uint64_t end, const char** problem) {
+    keys_.resize(end - begin);
+    found_.resize(end - begin);
+    for (uint64_t slot = begin; slot < end; ++slot) keys_[slot - begin] = WordAt(rows_.row(slot));
+    // All at once: one by one, a lookup costs more than everything else here.
+    dictionary_.FindAll(keys_, found_);
+    for (uint64_t slot = begin; slot < end; ++slot) {
+      *problem = Problem(slot, keys_[slot - begin], found_[slot - begin]);
+      if (**problem != '\0') return slot;
+    }
+    return end;
+  }
+
+  uint64_t rows_count() const { return rows_count_; }  // so far
+
+ private:
+  // What is wrong with the row in a slot that has `key`, whose lookup ends in `found`, or "".
+  const char* Problem(uint64_t slot, uint64_t key, uint64_t found) {
+    const std::byte* const row = rows_.row(slot);
+    if (key == format::kEmptyKey) {
+      return AllZero({row, rows_.stride_bytes}) ? "" : "an empty slot is not zero";
+    }
+    ++rows_count_;
+    return found == slot ? RowProblem(rows_, row) : "the lookup of its key ends elsewhere";
+  }
+
+  const RowsView& rows_;
+  const Dictionary& dictionary_;
+  std::vector<uint64_t> keys_;
+  std::vector<uint32_t> found_;
+  uint64_t rows_count_ = 0;
+};
+
 }  // namespace
 
 absl::Status CheckRows(const Section& section, const RowsView& rows, const Dictionary& dictionary,
                        uint64_t rows_count, Checkpoint checkpoint) {
-  const uint64_t slots_per_checkpoint = kCheckpointBytes / rows.stride_bytes;
-  uint64_t found_count = 0;
-  for (uint64_t slot = 0; slot < rows.slots_count; ++slot) {
-    if (slot % slots_per_checkpoint == 0) {
-      if (absl::Status status = checkpoint(); !status.ok()) return status;
-    }
-    const std::byte* const row = rows.row(slot);
-    const uint64_t key = WordAt(row);
+  const uint64_t run_slots = kCheckpointBytes / rows.stride_bytes;
+  RunChecker checker(rows, dictionary);
+  for (uint64_t begin = 0; begin < rows.slots_count; begin += run_slots) {
+    if (absl::Status status = checkpoint(); !status.ok()) return status;
+    const uint64_t end = std::min(begin + run_slots, rows.slots_count);
     const char* problem = "";
-    if (key != format::kEmptyKey) {
-      ++found_count;
-      problem = dictionary.Candidate(key) == slot ? RowProblem(rows, row)
-                                                  : "the lookup of its key ends elsewhere";
-    } else if (!AllZero({row, rows.stride_bytes})) {
-      problem = "an empty slot is not zero";
-    }
-    if (*problem != '\0') {
-      return section.Damaged(slot * rows.stride_bytes, absl::StrCat("slot ", slot, ": ", problem));
-    }
+    const uint64_t wrong = checker.Check(begin, end, &problem);
+    if (wrong == end) continue;
+    return section.Damaged(wrong * rows.stride_bytes, absl::StrCat("slot ", wrong, ": ", problem));
   }
-  if (found_count != rows_count) {
-    return section.Damaged(0, absl::StrCat(found_count, " rows, the header says ", rows_count));
+  if (checker.rows_count() != rows_count) {
+    return section.Damaged(
+        0, absl::StrCat(checker.rows_count(), " rows, the header says ", rows_count));
   }
   return absl::OkStatus();
 }

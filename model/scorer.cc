@@ -19,16 +19,24 @@ Scorer::Scorer(const WeightFile& file, const KernelTable& kernels)
   }
 }
 
-std::span<const uint32_t> Scorer::Resolve(FeatureSpan features, Scratch& scratch) const {
-  if (scratch.slots_.size() < features.size()) scratch.slots_.resize(features.size());
-  const std::span<uint32_t> slots(scratch.slots_.data(), features.size());
-  file_->dictionary().FindAll(features.keys, slots);
+std::span<uint32_t> Scratch::Slots(size_t n) {
+  if (slots_.size() < n) slots_.resize(n);
+  return {slots_.data(), n};
+}
+
+void Scorer::ReplaceUnknown(std::span<const uint8_t> fields, std::span<uint32_t> slots,
+                            Scratch& scratch) const {
   for (size_t i = 0; i < slots.size(); ++i) {
     if (slots[i] != kNoSlot) continue;
-    const uint8_t field = features.fields[i];
-    ++scratch.unknown_by_field_[field];
-    slots[i] = rare_slots_[field];
+    ++scratch.unknown_by_field_[fields[i]];
+    slots[i] = rare_slots_[fields[i]];
   }
+}
+
+std::span<const uint32_t> Scorer::Resolve(FeatureSpan features, Scratch& scratch) const {
+  const std::span<uint32_t> slots = scratch.Slots(features.size());
+  file_->dictionary().FindAll(features.keys, slots);
+  ReplaceUnknown(features.fields, slots, scratch);
   return slots;
 }
 
@@ -43,10 +51,15 @@ void Scorer::ScoreContext(FeatureSpan context, Scratch& scratch) const {
 void Scorer::ScoreCandidates(FeatureSpan features, std::span<const uint32_t> lengths,
                              Scratch& scratch, std::span<float> scores) const {
   assert(scores.size() == lengths.size());
-  const std::span<const uint32_t> slots = Resolve(features, scratch);
+  const std::span<uint32_t> slots = scratch.Slots(features.size());
+  DictionaryLookup lookup(file_->dictionary(), features.keys, slots);
   size_t first = 0;
   for (size_t c = 0; c < lengths.size(); ++c) {
     assert(first + lengths[c] <= slots.size());
+    if (!lookup.ResolveUntil(first + lengths[c])) {
+      ReplaceUnknown(features.fields.subspan(first, lengths[c]), slots.subspan(first, lengths[c]),
+                     scratch);
+    }
     const double added = accumulate_(file_->rows(), slots.data() + first,
                                      features.xs.data() + first, lengths[c], scratch.sums_,
                                      /*sums_out=*/nullptr);

@@ -34,6 +34,10 @@ class Scratch {
 
  private:
   friend class Scorer;
+
+  // Room for n slots, valid until the next call.
+  std::span<uint32_t> Slots(size_t n);
+
   alignas(64) float sums_[kMaxK] = {};  // PaddedK(k) of them, see kernels.h
   double context_score_ = 0.0;          // w0 + linear part and interactions of the context
   std::vector<uint32_t> slots_;
@@ -94,6 +98,10 @@ class Scorer {
   double Predict(float score) const { return fmserve::model::Predict(file_->info(), score); }
 
  private:
+  // Counts the unknown and puts the rare rows of their fields in their places.
+  void ReplaceUnknown(std::span<const uint8_t> fields, std::span<uint32_t> slots,
+                      Scratch& scratch) const;
+
   // Slots of the features, with the rare row for unknown values; counts the unknown. Valid until
   // the next call.
   std::span<const uint32_t> Resolve(FeatureSpan features, Scratch& scratch) const;

@@ -76,6 +76,9 @@ class WeightFile {
   // empty.
   std::optional<FeatureName> name(uint32_t slot) const;
 
+  // How much of the file lies on 2 MB pages (MappedFile::HugePageBytes); 0 for FromBytes.
+  uint64_t HugePageBytes() const { return mapping_ ? mapping_->HugePageBytes() : 0; }
+
   // The sections that scoring reads (dictionary and rows): what to warm.
   std::vector<std::span<const std::byte>> serving_bytes() const;
 

@@ -156,6 +156,8 @@ void Page::AddLoading() {
       [](const ModelMetricsView& model) { return model.status.poll_failures_count; });
   AddGaugePerModel("snapshot_bytes", "Mapped bytes of all snapshots of the model.",
                    [](const ModelMetricsView& model) { return model.status.snapshot_bytes; });
+  AddGaugePerModel("huge_page_bytes", "Of these, what lies on 2 MB pages.",
+                   [](const ModelMetricsView& model) { return model.status.huge_page_bytes; });
   MetricFamily* rejections = Add("rejected_versions_total", MetricType::Counter,
                                  "Versions that were refused, by the check that they failed.");
   for (const ModelMetricsView& model : models_) {

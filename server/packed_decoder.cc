@@ -1,5 +1,7 @@
 #include "server/packed_decoder.h"
 
+#include <span>
+
 #include "absl/strings/str_cat.h"
 
 namespace fmserve::server {
@@ -81,15 +83,19 @@ absl::Status PackedDecoder::DecodeCandidates(size_t first, size_t count, Feature
 
 absl::Status PackedDecoder::DecodeList(Side side, size_t length, FeatureEncoder* encoder) {
   const auto* fields = reinterpret_cast<const uint8_t*>(packed_.fields().data());
-  const uint64_t* keys = packed_.keys().data();
-  const float* values = packed_.values().empty() ? nullptr : packed_.values().data();
-  encoder->Begin(side);
-  for (const size_t end = position_ + length; position_ < end; ++position_) {
-    const size_t i = position_;
-    absl::Status status = encoder->AddKey(fields[i], keys[i], values == nullptr ? 1.0F : values[i]);
-    if (!status.ok()) return AtPath(absl::StrCat("packed.fields[", i, "]"), status);
+  const model::PackedList list{
+      .fields = {fields + position_, length},
+      .keys = {packed_.keys().data() + position_, length},
+      .values = packed_.values().empty()
+                    ? std::span<const float>()
+                    : std::span<const float>(packed_.values().data() + position_, length)};
+  size_t refused = length;
+  absl::Status status = encoder->AddPacked(side, list, &refused);
+  if (refused < length) {
+    return AtPath(absl::StrCat("packed.fields[", position_ + refused, "]"), status);
   }
-  return encoder->End();
+  position_ += length;
+  return status;
 }
 
 }  // namespace fmserve::server

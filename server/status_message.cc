@@ -58,6 +58,7 @@ void SetModel(const ServedModel& model, bool is_default, v1::Model* out) {
         TimeUtil::MicrosecondsToTimestamp(static_cast<int64_t>(status.serving_since_unix_us));
   }
   out->set_snapshot_bytes(status.snapshot_bytes);
+  out->set_huge_page_bytes(status.huge_page_bytes);
   out->set_swaps_count(status.swaps_count);
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "tools/commands.h"
 #include "tools/duration_option.h"
 #include "tools/exit_codes.h"
@@ -76,6 +77,7 @@ int FailWith(int exit_code, const absl::Status& status) {
 }
 
 int RunLoadCommand(const LoadArguments& arguments) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as in server/main.cc
   const auto log = ReadClickLog(arguments.schema, arguments.data, arguments.max_rows);
   if (!log.ok()) return Fail("load", log.status());
   const std::vector<std::string> requests = PrepareRequests(arguments, *log);

@@ -52,6 +52,7 @@ Json ModelJson(const Model& model) {
           {"last_error", model.last_error()},
           {"serving_since", TimeJson(model.has_serving_since(), model.serving_since())},
           {"snapshot_bytes", model.snapshot_bytes()},
+          {"huge_page_bytes", model.huge_page_bytes()},
           {"swaps", model.swaps_count()}};
 }
 

@@ -12,8 +12,8 @@
 namespace fmserve::tools {
 
 // {"name", "default", "serving_version", "previous_version", "pinned_version", "state",
-// "loading_version", "last_error", "serving_since", "snapshot_bytes", "swaps"}: versions are 0 and
-// times null where there is none; times are RFC 3339.
+// "loading_version", "last_error", "serving_since", "snapshot_bytes", "huge_page_bytes", "swaps"}:
+// versions are 0 and times null where there is none; times are RFC 3339.
 Json ModelJson(const fmserve::v1::Model& model);
 
 // {"version", "state", "reason", "size_bytes", "published", "sha256"}

@@ -79,13 +79,33 @@ TEST(DictionaryTest, FindAllAgreesWithFindForAnyNumberOfKeys) {
   const std::vector<uint64_t> unknown = RandomKeys(300, 5);
   for (const uint32_t stride_bytes : {32U, 64U, 320U}) {
     const KeysInRows rows(known, stride_bytes);
-    for (const size_t count : {0, 1, 63, 64, 65, 128, 300}) {
+    for (const size_t count : {0, 1, 31, 32, 33, 95, 96, 97, 127, 128, 129, 300}) {
       std::vector<uint64_t> keys(count);
       for (size_t i = 0; i < count; ++i) keys[i] = i % 3 == 0 ? unknown[i] : known[i];
       std::vector<uint32_t> slots(count);
       rows.dictionary().FindAll(keys, slots);
       for (size_t i = 0; i < count; ++i) EXPECT_EQ(slots[i], rows.dictionary().Find(keys[i]));
     }
+  }
+}
+
+TEST(DictionaryTest, LookupInStepsFindsTheSameAndSaysWhetherAllHaveRows) {
+  const std::vector<uint64_t> known = RandomKeys(400, 4);
+  std::vector<uint64_t> keys = known;
+  for (const size_t i : {0, 150, 151, 399}) keys[i] ^= 1;
+  const KeysInRows rows(known, 64);
+  for (const size_t step : {1, 7, 96, 128, 400}) {
+    std::vector<uint32_t> slots(keys.size());
+    DictionaryLookup lookup(rows.dictionary(), keys, slots);
+    for (size_t end = 0; end < keys.size();) {
+      const size_t begin = end;
+      end = std::min(begin + step, keys.size());
+      const bool all_found = lookup.ResolveUntil(end);
+      const auto first = slots.begin() + static_cast<ptrdiff_t>(begin);
+      const auto last = slots.begin() + static_cast<ptrdiff_t>(end);
+      EXPECT_EQ(all_found, std::find(first, last, kNoSlot) == last);
+    }
+    for (size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(slots[i], rows.dictionary().Find(keys[i]));
   }
 }
 

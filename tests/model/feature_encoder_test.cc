@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -344,6 +345,51 @@ TEST(FeatureEncoder, RefusesPackedFeaturesThatNoFriendlyCallCouldGive) {
   EXPECT_THAT(Message(encoding->AddKey(1, 0, INFINITY)), HasSubstr("field 'n'"));
   EXPECT_THAT(Message(encoding->AddKey(2, 1, 1)), HasSubstr("dimension 1 where 0"));
   EXPECT_THAT(Message(encoding->AddKey(3, 5, NAN)), HasSubstr("not finite"));
+}
+
+// Lists of few shapes, so that many are like the one before, with what is wrong in one of eight.
+TEST(FeatureEncoder, TakesAWholePackedListAsItTakesKeyByKey) {
+  const FeatureSchema schema =
+      *FeatureSchema::Create({Categorical("a"), Categorical("b"), List("tags"),
+                              List("mean", true, Combiner::kMean), Numeric("n"), Dense("v", 2)});
+  const std::vector<std::vector<uint8_t>> shapes = {{0, 1},    {1, 0}, {0, 1, 2, 2}, {},    {0, 0},
+                                                    {3, 3, 0}, {0, 4}, {5, 5, 1},    {0, 9}};
+  std::mt19937 random(5);
+  FeatureList whole;
+  FeatureList single;
+  FeatureEncoder whole_encoder(schema, &whole);
+  FeatureEncoder single_encoder(schema, &single);
+  size_t refused_count = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const std::vector<uint8_t>& fields = shapes[(random() % 4 == 0) ? random() % shapes.size() : 0];
+    std::vector<uint64_t> keys(fields.size());
+    for (size_t j = 0; j < keys.size(); ++j) keys[j] = fields[j] == 5 ? j : 1 + random() % 9;
+    std::vector<float> values(random() % 2 == 0 ? 0 : fields.size(), 1.0F);
+    if (!keys.empty() && random() % 8 == 0) keys.back() = 0;
+    if (!values.empty() && random() % 8 == 0) values.back() = 2.0F;
+
+    size_t refused = fields.size();
+    const absl::Status status =
+        whole_encoder.AddPacked(Side::kContext, {fields, keys, values}, &refused);
+    single_encoder.Begin(Side::kContext);
+    absl::Status expected;
+    size_t added = 0;
+    for (; expected.ok() && added < fields.size(); ++added) {
+      expected =
+          single_encoder.AddKey(fields[added], keys[added], values.empty() ? 1.0F : values[added]);
+    }
+    EXPECT_EQ(refused, expected.ok() ? fields.size() : added - 1);
+    if (expected.ok()) expected = single_encoder.End();
+    ASSERT_EQ(status, expected);
+    refused_count += status.ok() ? 0 : 1;
+    whole_encoder.Begin(Side::kContext);  // gives up what an error left
+    single_encoder.Begin(Side::kContext);
+    ASSERT_EQ(whole.keys, single.keys);
+    ASSERT_EQ(whole.xs, single.xs);
+    ASSERT_EQ(whole.fields, single.fields);
+  }
+  EXPECT_GT(refused_count, 200U);
+  EXPECT_LT(refused_count, 2000U);
 }
 
 TEST(FeatureEncoder, DropsAListThatEndedInAnErrorWithTheNextBegin) {

@@ -6,7 +6,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
+
+#include "model/atomic_file.h"
 
 namespace fmserve::model {
 namespace {
@@ -47,6 +50,24 @@ TEST(MappedFileTest, MovesWithoutUnmapping) {
   MappedFile moved = *std::move(file);
   EXPECT_EQ(moved.bytes().data(), data);
   EXPECT_EQ(Text(moved), "bytes");
+}
+
+TEST(MappedFileTest, CountsTheHugePagesThatTheKernelGaveIt) {
+  constexpr size_t kHugePageBytes = size_t{2} << 20;
+  const std::string content(4 * kHugePageBytes, 'w');
+  const std::string path = TempDir() + "mapped_file_test_huge";
+  absl::StatusOr<AtomicFile> written = AtomicFile::Create(path);
+  ASSERT_TRUE(written.ok()) << written.status();
+  ASSERT_TRUE(written->WriteAt(0, std::as_bytes(std::span(content))).ok());
+  ASSERT_TRUE(written->FlushAndEvict().ok());
+  ASSERT_TRUE(written->Commit().ok());
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->HugePageBytes(), 0U);  // nothing is mapped before somebody reads
+  EXPECT_EQ(Text(*file), content);
+  // Whether it gives any is for the file system to say.
+  EXPECT_EQ(file->HugePageBytes() % kHugePageBytes, 0U);
+  EXPECT_LE(file->HugePageBytes(), content.size());
 }
 
 TEST(MappedFileTest, NamesTheFileThatIsNotThere) {

@@ -89,6 +89,7 @@ TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
   status.serving_since_unix_us = kNowUs - 1'000'000;
   status.published_unix_us = kNowUs - 90'000'000;
   status.snapshot_bytes = 4096;
+  status.huge_page_bytes = 2048;
   status.swaps_count = 3;
   status.poll_failures_count = 2;
   const std::string page = PageOf(metrics, status);
@@ -98,6 +99,7 @@ TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
   EXPECT_THAT(page, HasSubstr("fmserve_load_state{model=\"ctr\",state=\"warming\"} 1\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_load_state{model=\"ctr\",state=\"idle\"} 0\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_snapshot_bytes{model=\"ctr\"} 4096\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_huge_page_bytes{model=\"ctr\"} 2048\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_swaps_total{model=\"ctr\"} 3\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_poll_failures_total{model=\"ctr\"} 2\n"));
   EXPECT_THAT(page,
