@@ -1,22 +1,20 @@
 #!/usr/bin/env bash
-# ./run bench [Google Benchmark arguments…]
+# ./run bench [arguments of bench/suite.py]
 source scripts/common.sh
 
 if [[ ${1:-} == --help ]]; then
   cat <<'TEXT'
-usage: ./run bench [arguments of Google Benchmark]
+usage: ./run bench [--only STEP]... [--out FILE]
 
-Builds the release preset and runs every benchmark of bench/. The longer comparisons are scripts of their own in
-bench/*.sh; each says at its head what it measures.
-example: ./run bench --benchmark_filter=k:16
+Builds the release preset, runs the programs of bench/ side by side, prints each figure with its spread and its bar, and
+writes bench/results/<machine>.json (or FILE). Steps: see bench/suite.py. bench/compare.py A.json B.json tells what changed.
+The micro benchmarks can be run by themselves: build/release/bench/*_bench, with the arguments of Google Benchmark. Longer
+measurements are scripts of their own: bench/real_data.sh, bench/swap_under_load.sh.
+example: ./run bench --only scoring
 TEXT
   exit 0
 fi
 
 install_packages build
 build release
-for benchmark in "$build_root"/release/bench/*_bench; do
-  say "running $(basename "$benchmark")"
-  "$benchmark" "$@"
-done
-say "larger measurements: $(printf '%s ' bench/*.sh)"
+python3 bench/suite.py --build "$build_root/release" "$@"

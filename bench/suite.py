@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Runs the programs of bench/ and holds their figures against the bars. What ./run bench calls.
+
+Each row of the result is one figure: the median of several measurements made side by side in one run, their spread,
+and, where there is a bar, whether the median meets it. Writes bench/results/<machine>.json and prints a Markdown table.
+Exits with 1 when a bar is missed, with 2 when a program fails.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIMEOUT_SECONDS = 600
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    at_most: float | None = None
+    at_least: float | None = None
+
+    def met(self):
+        if self.at_most is not None:
+            return self.median <= self.at_most
+        return self.median >= self.at_least if self.at_least is not None else None
+
+
+def run(command, **options):
+    print(f"==> {' '.join(map(str, command))}", file=sys.stderr, flush=True)
+    done = subprocess.run(command, cwd=ROOT, check=False, timeout=TIMEOUT_SECONDS, text=True, **options)
+    return done.returncode
+
+
+def google_benchmark(bin_dir, name, filters, repetitions=5, seconds=0.5):
+    """Runs a Google Benchmark executable, its cases in random turns; returns {case: [run, ...]}."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        code = run([bin_dir / "bench" / name, f"--benchmark_filter={filters}", f"--benchmark_repetitions={repetitions}",
+                    f"--benchmark_min_time={seconds}", "--benchmark_enable_random_interleaving=true",
+                    "--benchmark_out_format=json", f"--benchmark_out={out.name}"], stdout=subprocess.DEVNULL)
+        if code != 0:
+            sys.exit(2)
+        cases = {}
+        for result in json.load(out)["benchmarks"]:
+            if result["run_type"] == "iteration":
+                cases.setdefault(result["run_name"], []).append(result)
+        return cases
+
+
+def median(values):
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def row(name, unit, values, **bar):
+    return Row(name, unit, median(values), min(values), max(values), **bar)
+
+
+def scoring(bin_dir):
+    """Lookup and scoring of whole requests."""
+    cases = google_benchmark(bin_dir, "scorer_bench", "keys:10000000/.*/chunk:(64|200)$")
+    for case, results in cases.items():
+        pages = re.search(r"page_kb:(\d+)", case)[1]
+        chunk = re.search(r"chunk:(\d+)", case)[1]
+        bar = {"at_most": 20.0} if (pages, chunk) == ("2048", "200") else {}
+        yield row(f"lookup and score a feature: k=16 f16, 10 M keys, 200 x 10 + 20, {pages} KB pages, "
+                  f"{chunk} candidates at once", "ns", [r["per_feature"] * 1e9 for r in results], **bar)
+
+
+# Name -> generator of rows. Each takes the build folder.
+STEPS = {"scoring": scoring}
+
+
+def machine():
+    """What the figures were measured on: name of the file, and description."""
+    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = re.search(r"model name\s*: (.*)", text)
+    name = re.sub(r"\s+", " ", model[1]).strip() if model else "unknown processor"
+    cores = os.cpu_count()
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"{slug}-{cores}", f"{name}, {cores} processors"
+
+
+def number(value):
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def table(rows):
+    yield "| figure | measured | spread | bar | |"
+    yield "| --- | ---: | ---: | ---: | --- |"
+    for r in rows:
+        bar = ""
+        if r.at_most is not None:
+            bar = f"at most {number(r.at_most)} {r.unit}"
+        elif r.at_least is not None:
+            bar = f"at least {number(r.at_least)} {r.unit}"
+        verdict = {True: "met", False: "**missed**", None: ""}[r.met()]
+        yield (f"| {r.name} | {number(r.median)} {r.unit} | {number(r.low)} to {number(r.high)} | {bar} | {verdict} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=pathlib.Path, required=True, help="folder of the release build")
+    parser.add_argument("--only", choices=STEPS, action="append", help="step to run; all if not given")
+    parser.add_argument("--out", type=pathlib.Path, help="result file instead of bench/results/<machine>.json")
+    options = parser.parse_args()
+
+    slug, description = machine()
+    rows = []
+    begin = time.monotonic()
+    for name in options.only or STEPS:
+        rows += STEPS[name](options.build.resolve())
+    out = options.out or ROOT / "bench" / "results" / f"{slug}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    result = {"machine": description, "seconds": round(time.monotonic() - begin),
+              "rows": [{**dataclasses.asdict(r), "met": r.met()} for r in rows]}
+    out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"\n{description}\n")
+    print("\n".join(table(rows)))
+    sys.exit(1 if any(r.met() is False for r in rows) else 0)
+
+
+if __name__ == "__main__":
+    main()
