@@ -23,7 +23,7 @@ usage: bench/wire_cost.sh [--rows N] [--rate N] [--seconds N] [--rounds N] [--tc
   --rounds N   7 if not given
   --tcp        over loopback TCP instead of Unix sockets
   --dir DIR    where to keep files, about 3 times the weight file; a temporary folder if not given
-  --json FILE  write the figures there too
+  --json FILE  write the figures there too; a relative name is one in the repository
 TEXT
 }
 
