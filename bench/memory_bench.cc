@@ -112,8 +112,9 @@ void ReadRandomRows(benchmark::State& state, size_t distance) {
   for (auto _ : state) {
     uint64_t sum = 0;  // 0 it stays, but the compiler does not know
     for (size_t i = first; i < first + kBatch; ++i) {
-      if (distance > 0) __builtin_prefetch(&rows[slots[i + distance]]);
-      sum += rows[slots[i] + (kWaits ? sum : 0)].words[0];
+      const Row* from = rows.data() + (kWaits ? sum : 0);
+      if (distance > 0) __builtin_prefetch(from + slots[i + distance]);
+      sum += from[slots[i]].words[0];
     }
     benchmark::DoNotOptimize(sum);
     first += kBatch;
