@@ -1,6 +1,7 @@
 // make_weights: a weight file of any size with random weights, and rows to make requests of; for
 // measurements that care for bytes and cache lines, not for what the model has learned.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "model/dictionary.h"
 #include "model/feature_schema.h"
 #include "model/weight_writer.h"
@@ -19,25 +21,38 @@
 namespace fmserve::bench {
 namespace {
 
-constexpr size_t kFields = 20;  // half of the user and page, half of the item
 constexpr size_t kGoldens = 50;
 constexpr size_t kDataRows = 20'000;
 
 struct Arguments {
   uint64_t rows = 4'000'000;
+  size_t context_fields = 10;
+  size_t item_fields = 10;
+  bool strings = false;
   uint32_t k = 16;
   uint64_t seed = 1;
   std::string out;
   std::string data_dir;
+
+  size_t fields() const { return context_fields + item_fields; }
+  uint64_t values_per_field() const { return std::max<uint64_t>(1, rows / fields()); }
 };
 
-std::string SchemaYaml() {
+std::string SchemaYaml(const Arguments& arguments) {
   std::string yaml = "task: binary\nfields:\n";
-  for (size_t f = 0; f < kFields; ++f) {
+  for (size_t f = 0; f < arguments.fields(); ++f) {
     absl::StrAppend(&yaml, "  - {name: f", f,
-                    ", value_type: integer, side: ", f < kFields / 2 ? "context" : "item", "}\n");
+                    ", value_type: ", arguments.strings ? "string" : "integer",
+                    ", side: ", f < arguments.context_fields ? "context" : "item", "}\n");
   }
   return yaml;
+}
+
+// Values are numbers, also where they are strings.
+uint64_t KeyOf(const model::FeatureSchema& schema, size_t field, uint64_t value) {
+  return schema.field(field).value_type == model::ValueType::kString
+             ? model::ValueKey(schema.seed(field), absl::StrCat(value))
+             : model::ValueKey(schema.seed(field), static_cast<int64_t>(value));
 }
 
 // Weights as a pure function of (seed, key, index): uniform in [-0.1, 0.1].
@@ -63,20 +78,21 @@ class RandomWeights {
 };
 
 // A row of the data: one value per field.
-std::vector<std::string> DrawCells(uint64_t values_per_field, std::mt19937_64& random) {
-  std::uniform_int_distribution<uint64_t> values(0, values_per_field - 1);
-  std::vector<std::string> cells;
-  for (size_t f = 0; f < kFields; ++f) cells.push_back(absl::StrCat(values(random)));
-  return cells;
+std::vector<uint64_t> DrawRow(const Arguments& arguments, std::mt19937_64& random) {
+  std::uniform_int_distribution<uint64_t> values(0, arguments.values_per_field() - 1);
+  std::vector<uint64_t> row(arguments.fields());
+  for (uint64_t& value : row) value = values(random);
+  return row;
 }
 
-model::Golden MakeGolden(const model::FeatureSchema& schema, std::vector<std::string> cells,
+model::Golden MakeGolden(const model::FeatureSchema& schema, const std::vector<uint64_t>& row,
                          RandomWeights& weights, uint32_t k) {
   std::vector<double> sums(k);
+  std::vector<std::string> cells;
   double score = 0.0;
-  for (size_t f = 0; f < kFields; ++f) {
-    const uint64_t key =
-        model::ValueKey(schema.seed(f), static_cast<int64_t>(std::stoll(cells[f])));
+  for (size_t f = 0; f < row.size(); ++f) {
+    cells.push_back(absl::StrCat(row[f]));
+    const uint64_t key = KeyOf(schema, f, row[f]);
     const std::vector<float>& v = weights.v(key);
     score += weights.w(key);
     for (uint32_t i = 0; i < k; ++i) {
@@ -94,10 +110,9 @@ absl::Status WriteWeights(const Arguments& arguments, const model::FeatureSchema
                               .k = arguments.k,
                               .schema = schema,
                               .with_names = false});
-  const uint64_t values_per_field = arguments.rows / kFields;
-  for (size_t f = 0; f < kFields; ++f) {
-    for (uint64_t value = 0; value < values_per_field; ++value) {
-      const uint64_t key = model::ValueKey(schema.seed(f), static_cast<int64_t>(value));
+  for (size_t f = 0; f < arguments.fields(); ++f) {
+    for (uint64_t value = 0; value < arguments.values_per_field(); ++value) {
+      const uint64_t key = KeyOf(schema, f, value);
       absl::Status status = writer.AddRow({.key = key,
                                            .field = static_cast<uint8_t>(f),
                                            .value = {},
@@ -108,7 +123,7 @@ absl::Status WriteWeights(const Arguments& arguments, const model::FeatureSchema
   }
   std::mt19937_64 random(arguments.seed);
   for (size_t i = 0; i < kGoldens; ++i) {
-    writer.AddGolden(MakeGolden(schema, DrawCells(values_per_field, random), weights, arguments.k));
+    writer.AddGolden(MakeGolden(schema, DrawRow(arguments, random), weights, arguments.k));
   }
   return writer.Finish(arguments.out);
 }
@@ -117,15 +132,13 @@ absl::Status WriteData(const Arguments& arguments) {
   const std::filesystem::path dir = arguments.data_dir;
   std::filesystem::create_directories(dir);
   std::ofstream schema(dir / "schema.yaml");
-  schema << SchemaYaml();
+  schema << SchemaYaml(arguments);
   std::ofstream rows(dir / "rows.tsv");
-  for (size_t f = 0; f < kFields; ++f) rows << (f == 0 ? "" : "\t") << "f" << f;
+  for (size_t f = 0; f < arguments.fields(); ++f) rows << (f == 0 ? "" : "\t") << "f" << f;
   rows << "\n";
   std::mt19937_64 random(1);
   for (size_t i = 0; i < kDataRows; ++i) {
-    const std::vector<std::string> cells = DrawCells(arguments.rows / kFields, random);
-    for (size_t f = 0; f < kFields; ++f) rows << (f == 0 ? "" : "\t") << cells[f];
-    rows << "\n";
+    rows << absl::StrJoin(DrawRow(arguments, random), "\t") << "\n";
   }
   schema.close();
   rows.close();
@@ -134,7 +147,7 @@ absl::Status WriteData(const Arguments& arguments) {
 }
 
 absl::Status Run(const Arguments& arguments) {
-  const auto schema = trainer::ParseSchemaYaml(SchemaYaml(), "schema.yaml");
+  const auto schema = trainer::ParseSchemaYaml(SchemaYaml(arguments), "schema.yaml");
   if (!schema.ok()) return schema.status();
   if (!arguments.data_dir.empty()) {
     if (absl::Status status = WriteData(arguments); !status.ok()) return status;
@@ -145,9 +158,16 @@ absl::Status Run(const Arguments& arguments) {
 int Main(int argc, char** argv) {
   CLI::App app("Writes a weight file of random weights.", "make_weights");
   Arguments arguments;
-  app.add_option("--rows", arguments.rows, "Rows, rounded down to a multiple of 20")
+  app.add_option("--rows", arguments.rows, "Rows, rounded down to a multiple of the fields")
       ->capture_default_str()
-      ->check(CLI::Range(uint64_t{kFields}, uint64_t{1} << 31));
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 31));
+  app.add_option("--context-fields", arguments.context_fields, "Fields of the user and page")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100));
+  app.add_option("--item-fields", arguments.item_fields, "Fields of the item")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100));
+  app.add_flag("--strings", arguments.strings, "Values are strings, not integers");
   app.add_option("--k", arguments.k, "Factors")->capture_default_str()->check(CLI::Range(1, 256));
   app.add_option("--seed", arguments.seed, "Another seed, other weights")->capture_default_str();
   app.add_option("--out", arguments.out, "Weight file")->required();

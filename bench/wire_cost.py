@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Drives the servers of wire_cost.sh in turn and compares their processor time. Exits with 1 if a bar is missed."""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+# What is measured: name -> (server, model whose rows make the requests, form).
+MEASUREMENTS = {
+    "echo packed": ("echo", "large", "packed"),
+    "packed, large": ("server", "large", "packed"),
+    "friendly, large": ("server", "large", "features"),
+    "echo friendly": ("echo", "large", "features"),
+    "packed, small": ("server", "small", "packed"),
+    "friendly, small": ("server", "small", "features"),
+}
+# Numerator, denominator, and what their ratio may be at most.
+RATIOS = [
+    ("packed, large", "echo packed", 4.0),
+    ("friendly, large", "packed, large", 4.0),
+    ("packed, small", "echo packed", None),
+    ("friendly, small", "packed, small", None),
+    ("friendly, large", "echo friendly", None),
+]
+
+
+def cpu_seconds(pid):
+    """User and system time of all threads of another process, to the nanosecond: clock_getcpuclockid(3)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def drive(arguments, server, model, form):
+    """Microseconds of server CPU per request."""
+    pid, _, target = getattr(arguments, server).partition("@")
+    data = f"{arguments.work}/{model}"
+    command = [arguments.fm, "load", "--target", target, "--model", model, "--schema", f"{data}/schema.yaml",
+               "--data", f"{data}/rows.tsv", "--form", form, "--candidates", "200", "--budget-ms", "1000",
+               "--rate", str(arguments.rate), "--duration", f"{arguments.seconds}s", "--json"]
+    before = cpu_seconds(int(pid))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    after = cpu_seconds(int(pid))
+    if done.returncode != 0:
+        sys.exit(f"wire_cost.py: {' '.join(command)}: {done.stderr.strip()}")
+    report = json.loads(done.stdout)
+    if report["ok"] != report["sent"] or report["partial"] != 0:
+        sys.exit(f"wire_cost.py: not every request was answered in full: {report}; try a lower --rate")
+    return (after - before) / report["ok"] * 1e6
+
+
+def summary(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": values}
+
+
+def show(name, values, unit, verdict=""):
+    print(f"{name:35} {values['median']:8.2f}{unit}   {values['min']:.2f} .. {values['max']:.2f}   {verdict}".rstrip())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fm", required=True)
+    parser.add_argument("--work", required=True, help="folder with schema.yaml and rows.tsv per model")
+    parser.add_argument("--server", required=True, metavar="PID@TARGET")
+    parser.add_argument("--echo", required=True, metavar="PID@TARGET")
+    parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--json", metavar="FILE")
+    arguments = parser.parse_args()
+
+    cpu_us = {name: [] for name in MEASUREMENTS}
+    for measured in range(-1, arguments.rounds):  # a first round that does not count warms up
+        for name, what in MEASUREMENTS.items():
+            value = drive(arguments, *what)
+            if measured >= 0:
+                cpu_us[name].append(value)
+
+    print(f"{'server CPU per request':35} {'median':>10}   spread")
+    costs = {name: summary(values) for name, values in cpu_us.items()}
+    for name, values in costs.items():
+        show(name, values, " us")
+    ratios = []
+    for above, below, bar in RATIOS:
+        ratio = summary([a / b for a, b in zip(cpu_us[above], cpu_us[below])])
+        met = None if bar is None else ratio["median"] <= bar
+        verdict = "" if bar is None else f"{'met' if met else 'MISSED'}: at most {bar:g}"
+        show(f"{above} / {below}", ratio, "   ", verdict)
+        ratios.append({"ratio": f"{above} / {below}", **ratio, "at_most": bar, "met": met})
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump({"rate_per_s": arguments.rate, "cpu_us_per_request": costs, "ratios": ratios}, file, indent=2)
+            file.write("\n")
+    sys.exit(1 if any(ratio["met"] is False for ratio in ratios) else 0)
+
+
+if __name__ == "__main__":
+    main()
