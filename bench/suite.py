@@ -79,8 +79,67 @@ def scoring(bin_dir):
                   f"{chunk} candidates at once", "ns", [r["per_feature"] * 1e9 for r in results], **bar)
 
 
+def memory(bin_dir):
+    """What memory allows: the limits of scoring and of scans."""
+    cases = google_benchmark(bin_dir, "memory_bench", "sequential/|overlapped/", repetitions=3, seconds=0.1)
+    for page_kb in (2048, 4):
+        lines = cases[f"overlapped/page_kb:{page_kb}"]
+        yield row(f"memory: a random line of 64 bytes, 10 M of them, {page_kb} KB pages", "ns",
+                  [r["per_row"] * 1e9 for r in lines])
+    sequential = {case: [r["bytes_per_second"] / 1e9 for r in results] for case, results in cases.items()
+                  if case.startswith("sequential/")}
+    best = max(sequential, key=lambda case: median(sequential[case]))
+    yield row(f"memory: read one after the other by one core ({best.removeprefix('sequential/')})", "GB/s",
+              sequential[best])
+
+
+def known_items(bin_dir):
+    """Scores of 1,000 random items that were folded beforehand."""
+    cases = google_benchmark(bin_dir, "folded_bench", "page_kb:2048/distance:(8|16|32)$", repetitions=3)
+    times = {case: [r["cpu_time"] for r in results] for case, results in cases.items()}
+    best = min(times, key=lambda case: median(times[case]))
+    yield row("known items: 1,000 of 1 M folded ones, f32, k=64", "us", times[best], at_most=45.0)
+
+
+def report_of(command):
+    """Runs a comparison that writes its figures with --json; nothing when it was skipped."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "report.json"
+        code = run([*command, "--json", path], stdout=subprocess.DEVNULL)
+        if path.exists():
+            return json.loads(path.read_text(encoding="utf-8"))
+        if code != 0:
+            sys.exit(2)
+        print(f"{command[0]} measured nothing", file=sys.stderr)
+        return None
+
+
+def summary_row(name, unit, summary, **bar):
+    return Row(name, unit, summary["median"], summary["min"], summary["max"], **bar)
+
+
+def onnx_runtime(_bin_dir):
+    """The same model in ONNX Runtime, ids resolved."""
+    report = report_of(["bench/onnx_runtime.sh"])
+    for shape in report["shapes"] if report else ():
+        name = (f"{shape['candidates']} x {shape['features_per_candidate']} + {shape['context_features']}, "
+                f"k=16 f32, {report['rows']} rows")
+        yield summary_row(f"ONNX Runtime, fastest of its graphs ({shape['fastest']}), over ours: {name}", "x",
+                          shape["ratio"], at_least=9.0)
+
+
+def wire(_bin_dir):
+    """Server CPU of whole requests beside an echo."""
+    report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "2"])
+    for name, cost in report["cpu_us_per_request"].items():
+        yield summary_row(f"server CPU of a request, 200 x 10 + 20: {name}", "us", cost)
+    for ratio in report["ratios"]:
+        bar = {} if ratio["at_most"] is None else {"at_most": ratio["at_most"]}
+        yield summary_row(f"server CPU: {ratio['ratio']}", "x", ratio, **bar)
+
+
 # Name -> generator of rows. Each takes the build folder.
-STEPS = {"scoring": scoring}
+STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "onnx_runtime": onnx_runtime, "wire": wire}
 
 
 def machine():
@@ -117,6 +176,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, help="result file instead of bench/results/<machine>.json")
     options = parser.parse_args()
 
+    os.environ["FMSERVE_BUILD"] = str(options.build.resolve())  # for the scripts
     slug, description = machine()
     rows = []
     begin = time.monotonic()
