@@ -12,7 +12,7 @@
 namespace fmserve::bench {
 namespace {
 
-// What model/scorer.cc does once the features are looked up, rows prefetched a chunk ahead.
+// What model/scorer.cc does once the features are looked up: rows read ahead of the score.
 class OurScorer {
  public:
   OurScorer(const Model& model, const RequestShape& shape, const std::vector<Request>& requests)
@@ -26,12 +26,13 @@ class OurScorer {
   void Score(size_t number, std::span<float> scores) const {
     const Request& request = requests_[number];
     alignas(64) float sums[kFactors] = {};
-    Prefetch(request.context);
-    Prefetch(Chunk(request, 0));
+    for (const uint32_t slot : request.context) PrefetchRow(slot);
+    size_t prefetched = 0;
+    PrefetchUntil(kRowsAhead, request.candidates, prefetched);
     const double context_score = w0_ + accumulate_(rows_, request.context.data(), xs_.data(),
                                                    request.context.size(), sums, sums);
     for (size_t c = 0; c < scores.size(); ++c) {
-      if (c % kChunk == 0) Prefetch(Chunk(request, c / kChunk + 1));
+      PrefetchUntil((c + 1) * candidate_features_ + kRowsAhead, request.candidates, prefetched);
       scores[c] = static_cast<float>(
           context_score + accumulate_(rows_, request.candidates.data() + c * candidate_features_,
                                       xs_.data(), candidate_features_, sums, nullptr));
@@ -39,20 +40,16 @@ class OurScorer {
   }
 
  private:
-  static constexpr size_t kChunk = 4;  // candidates
+  static constexpr size_t kRowsAhead = 96;
 
-  // The features of a chunk; none beyond the end.
-  std::span<const uint32_t> Chunk(const Request& request, size_t chunk) const {
-    const std::span<const uint32_t> all = request.candidates;
-    const size_t size = kChunk * candidate_features_;
-    const size_t first = std::min(chunk * size, all.size());
-    return all.subspan(first, std::min(size, all.size() - first));
+  void PrefetchRow(uint32_t slot) const {
+    for (uint32_t line = 0; line < rows_.stride_bytes; line += 64) {
+      __builtin_prefetch(rows_.row(slot) + line, 0, /*into L2*/ 2);
+    }
   }
-  void Prefetch(std::span<const uint32_t> slots) const {
-    for (const uint32_t slot : slots) {
-      for (uint32_t line = 0; line < rows_.stride_bytes; line += 64) {
-        __builtin_prefetch(rows_.row(slot) + line);
-      }
+  void PrefetchUntil(size_t end, std::span<const uint32_t> slots, size_t& prefetched) const {
+    for (end = std::min(end, slots.size()); prefetched < end; ++prefetched) {
+      PrefetchRow(slots[prefetched]);
     }
   }
 
