@@ -9,6 +9,7 @@
 
 #include "model/kernels/accumulate.h"
 #include "model/kernels/row_offsets.h"
+#include "model/kernels/scan.h"
 
 namespace fmserve::model::avx512 {
 namespace {
@@ -154,6 +155,22 @@ AccumulateFn ForK(uint32_t k) {
   }
 }
 
+// Without VNNI: bytes are widened to words by masking and shifting, which keeps factors 4j, 4j+2
+// and 4j+1, 4j+3 together, and products of words cannot saturate.
+inline __m512i SumOfProducts(const ScanContext& context, const std::byte* block) {
+  const __m512i low_bytes = _mm512_set1_epi16(0x00ff);
+  __m512i even = _mm512_set1_epi32(context.offset);
+  __m512i odd = _mm512_setzero_si512();
+  for (uint32_t quad = 0; quad < context.quads_count; ++quad) {
+    const __m512i items = _mm512_load_si512(reinterpret_cast<const __m512i*>(block) + quad);
+    const __m512i evens = _mm512_set1_epi32(static_cast<int>(context.evens[quad]));
+    const __m512i odds = _mm512_set1_epi32(static_cast<int>(context.odds[quad]));
+    even = _mm512_add_epi32(even, _mm512_madd_epi16(_mm512_and_si512(items, low_bytes), evens));
+    odd = _mm512_add_epi32(odd, _mm512_madd_epi16(_mm512_srli_epi16(items, 8), odds));
+  }
+  return _mm512_add_epi32(even, odd);
+}
+
 }  // namespace
 
 AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
@@ -174,6 +191,35 @@ double Dot(const float* a, const float* b, size_t padded_k) {
     lanes = _mm512_fmadd_ps(_mm512_loadu_ps(a + f), _mm512_loadu_ps(b + f), lanes);
   }
   return SumLanes(lanes);
+}
+
+size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
+                 const uint64_t* filter, float threshold, ScanHit* hits) {
+  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group);
+  const size_t items_bytes = context.quads_count * 64;
+  const std::byte* block = group + kScanHeadersBytes;
+  size_t hits_count = 0;
+  for (uint32_t b = 0; b < blocks_count; ++b, block += items_bytes + 64) {
+    uint32_t wanted = 0xffff;
+    if (filter != nullptr) wanted = (filter[b / 4] >> (b % 4 * 16)) & 0xffff;
+    if (wanted == 0) continue;
+    const ScanBlockHeader& header = headers[b];
+    const float error = header.stored_norm * context.stored_norm_factor +
+                        header.residual_norm * context.residual_norm_factor + header.bias_error;
+    const __m512 scores =
+        _mm512_fmadd_ps(_mm512_cvtepi32_ps(SumOfProducts(context, block)),
+                        _mm512_set1_ps(header.scale * context.scale),
+                        _mm512_load_ps(reinterpret_cast<const float*>(block + items_bytes)));
+    const __mmask16 found = _mm512_mask_cmp_ps_mask(static_cast<__mmask16>(wanted), scores,
+                                                    _mm512_set1_ps(threshold - error), _CMP_NLT_UQ);
+    if (found == 0) continue;
+    ScanHit& hit = hits[hits_count++];
+    _mm512_store_ps(hit.scores, scores);
+    hit.error = error;
+    hit.block = b;
+    hit.mask = found;
+  }
+  return hits_count;
 }
 
 }  // namespace fmserve::model::avx512
