@@ -166,8 +166,35 @@ void CountBytes(benchmark::State& state, double bytes) {
                          benchmark::Counter::kIsRate, benchmark::Counter::OneK::kIs1000);
 }
 
-// What one core reads of memory it has not in cache, strictly ascending: as large as the scan of so
-// many items.
+uint64_t ReadLines(const std::byte* memory, size_t bytes) {
+  const auto* const lanes = reinterpret_cast<const __m128i*>(memory);
+  __m128i sums[4] = {};
+  for (size_t i = 0; i < bytes / sizeof(__m128i); i += 4) {
+    _mm_prefetch(lanes + i + kScanPrefetchBytes / sizeof(__m128i), _MM_HINT_T1);
+    for (size_t lane = 0; lane < 4; ++lane)
+      sums[lane] = _mm_xor_si128(sums[lane], _mm_load_si128(lanes + i + lane));
+  }
+  const __m128i sum =
+      _mm_xor_si128(_mm_xor_si128(sums[0], sums[1]), _mm_xor_si128(sums[2], sums[3]));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(sum));
+}
+
+__attribute__((target("avx512f"))) uint64_t ReadWideLines(const std::byte* memory, size_t bytes) {
+  __m512i even = _mm512_setzero_si512();
+  __m512i odd = _mm512_setzero_si512();
+  for (size_t i = 0; i < bytes; i += 128) {
+    _mm_prefetch(memory + i + kScanPrefetchBytes, _MM_HINT_T1);
+    _mm_prefetch(memory + i + kScanPrefetchBytes + 64, _MM_HINT_T1);
+    even = _mm512_xor_si512(even, _mm512_load_si512(memory + i));
+    odd = _mm512_xor_si512(odd, _mm512_load_si512(memory + i + 64));
+  }
+  alignas(64) uint64_t words[8];
+  _mm512_store_si512(words, _mm512_xor_si512(even, odd));
+  return words[0];
+}
+
+// What one core reads of memory, strictly ascending, with the widest loads it has and the same
+// prefetches as the scan: as many bytes as the scan of so many items.
 void ReadMemory(benchmark::State& state) {
   const size_t bytes = static_cast<size_t>(state.range(0)) * (kFactors + 5) / 4096 * 4096;
   void* const memory =
@@ -175,16 +202,9 @@ void ReadMemory(benchmark::State& state) {
   if (memory == MAP_FAILED) std::abort();
   madvise(memory, bytes, MADV_HUGEPAGE);
   auto* const words = static_cast<uint64_t*>(memory);
-  for (size_t i = 0; i < bytes / 8; ++i) words[i] = i;
-  for (auto _ : state) {
-    const auto* const lanes = static_cast<const __m128i*>(memory);
-    __m128i sums[4] = {};
-    for (size_t i = 0; i < bytes / sizeof(__m128i); i += 4) {
-      for (size_t lane = 0; lane < 4; ++lane)
-        sums[lane] = _mm_xor_si128(sums[lane], _mm_load_si128(lanes + i + lane));
-    }
-    benchmark::DoNotOptimize(sums);
-  }
+  for (size_t i = 0; i < bytes / sizeof(uint64_t); ++i) words[i] = i;
+  const auto read = __builtin_cpu_supports("avx512f") ? ReadWideLines : ReadLines;
+  for (auto _ : state) benchmark::DoNotOptimize(read(static_cast<const std::byte*>(memory), bytes));
   CountBytes(state, static_cast<double>(bytes));
   munmap(memory, bytes);
 }

@@ -78,6 +78,12 @@ class CatalogueFile {
     return features_.subspan(begin, feature_ends_[item] - begin);
   }
 
+  // Asks memory for what features(item) reads, before it is called for many items all over the
+  // file.
+  void PrefetchFeatures(uint32_t item) const {
+    __builtin_prefetch(feature_ends_.data() + item - (item == 0 ? 0 : 1));
+  }
+
   const std::vector<Attribute>& attributes() const { return attributes_; }
 
   // Per item, in the currency of the one who made the file; empty when there are none.

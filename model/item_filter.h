@@ -22,7 +22,7 @@ namespace fmserve::model {
 
 inline constexpr size_t kMaxFilterDepth = 16;        // sets on the stack
 inline constexpr size_t kMaxFilterOperations = 256;  // of any kind, per filter
-inline constexpr size_t kMaxFilterTerms = 100'000;   // values and ids, per filter
+inline constexpr size_t kMaxFilterTerms = 10'000;    // values and ids, per filter
 
 // One thread. A set is a bitmap of the catalogue's items, so an operation takes the time of reading
 // an eighth of a byte per item, and of one step per item of each value that few items have. Does

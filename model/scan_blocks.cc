@@ -15,7 +15,8 @@ namespace fmserve::model {
 namespace {
 
 constexpr float kLargest = 127.0F;
-constexpr int kOffset = 128;  // stored = factor + 128, because VNNI multiplies unsigned by signed
+constexpr int kStoredOffset =
+    128;  // stored = factor + 128, because VNNI multiplies unsigned by signed
 
 // The slacks of the proof: for roundings to float, for additions of float, for underflow.
 constexpr double kRoundings = 0x1p-21;
@@ -111,7 +112,7 @@ void ScanBlocks::Encode(uint32_t block, std::span<const float> vectors,
   const float scale = LargestMagnitude(vectors) / kLargest;
   Loss worst;
   double bias_error = 0.0;
-  std::memset(items, kOffset, size_t{quads_count_} * 4 * kScanBlockItems);
+  std::memset(items, kStoredOffset, size_t{quads_count_} * 4 * kScanBlockItems);
   auto* const stored_biases = reinterpret_cast<float*>(items + quads_count_ * 64);
   std::fill_n(stored_biases, kScanBlockItems, -std::numeric_limits<float>::infinity());
   for (uint32_t i = 0; i < count; ++i) {
@@ -120,7 +121,7 @@ void ScanBlocks::Encode(uint32_t block, std::span<const float> vectors,
     for (uint32_t f = 0; f < k_; ++f) {
       const float value = vectors[i * padded_k + f];
       const int stored = Quantized(value, scale);
-      items[f / 4 * 64 + i * 4 + f % 4] = static_cast<std::byte>(stored + kOffset);
+      items[f / 4 * 64 + i * 4 + f % 4] = static_cast<std::byte>(stored + kStoredOffset);
       loss.Add(value, double{scale} * stored);
       squares += double{value} * value;
     }
@@ -164,7 +165,7 @@ ScanContext ScanBlocks::Quantize(std::span<const float> sums) const {
     p[f] = Quantized(sums[f], context.scale);
     loss.Add(sums[f], double{context.scale} * p[f]);
     squares += double{sums[f]} * sums[f];
-    context.offset -= kOffset * p[f];
+    context.offset -= kStoredOffset * p[f];
   }
   for (uint32_t quad = 0; quad < quads_count_; ++quad) {
     const int* const at = p + size_t{quad} * 4;

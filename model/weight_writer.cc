@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/atomic_file.h"
+#include "model/catalogue_header.h"
 #include "model/file_header.h"
 #include "model/quantization.h"
 #include "model/row_layout.h"
@@ -172,15 +173,19 @@ absl::Status WeightWriter::Finish(const std::string& path) {
 
 absl::Status StampHeader(std::span<std::byte> image, std::string_view model_name,
                          uint64_t version) {
-  absl::StatusOr<FileHeader> old_header = ReadHeader(image);
-  if (!old_header.ok()) return Refused("cannot stamp", old_header.status());
+  const bool is_catalogue =
+      CheckEnvelope(image, kCatalogueKind).code() != absl::StatusCode::kInvalidArgument;
+  const absl::Status readable =
+      is_catalogue ? ReadCatalogueHeader(image).status() : ReadHeader(image).status();
+  if (!readable.ok()) return Refused("cannot stamp", readable);
   if (absl::Status status = CheckModelName(model_name); !status.ok()) return status;
-  FileHeader header = *old_header;
+  FileEnvelope header;
+  std::memcpy(&header, image.data(), sizeof(header));
   SetModelName(model_name, header.model_name);
   header.version = version;
   std::memcpy(image.data(), &header, sizeof(header));
   const Checksum checksum = HeaderChecksum(image, header.sections_count);
-  std::memcpy(image.data() + offsetof(FileHeader, header_checksum), checksum.data(),
+  std::memcpy(image.data() + offsetof(FileEnvelope, header_checksum), checksum.data(),
               checksum.size());
   return absl::OkStatus();
 }

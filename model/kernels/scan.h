@@ -19,6 +19,9 @@ namespace fmserve::model {
 inline constexpr uint32_t kScanBlockItems = 16;
 inline constexpr uint32_t kScanGroupBlocks = 64;
 inline constexpr uint32_t kScanGroupItems = kScanBlockItems * kScanGroupBlocks;
+// How far ahead of the scan memory is asked for. Processors ask by themselves for what follows, but
+// not beyond a page of 4 KB; nothing is read that the scan would not come to, or soon (README.md).
+inline constexpr size_t kScanPrefetchBytes = 8192;
 inline constexpr uint32_t kScanMaxQuads = 64;  // groups of four factors: kMaxK / 4
 
 // Of a block: an item's factor is scale * (stored - 128), give or take.

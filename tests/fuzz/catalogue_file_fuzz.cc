@@ -6,24 +6,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <random>
 #include <vector>
 
-#include "model/file_envelope.h"
 #include "model/folded_catalogue.h"
 #include "model/item_filter.h"
+#include "tests/fuzz/file_mutator.h"
 #include "tests/model/sample_catalogue.h"
-
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
 namespace fmserve::model {
 namespace {
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
 
 const std::vector<AlignedBytes>& CatalogueSeeds() {
   static const auto* const seeds = new std::vector<AlignedBytes>{SampleCatalogue(IdType::kInteger),
@@ -79,20 +70,6 @@ void OpenAndUse(std::span<const std::byte> bytes) {
   UseFilters(**folded, context);
 }
 
-// A stretch of bytes that a mutation is confined to: the header, the table, or anything.
-std::span<uint8_t> ChooseRegion(std::span<uint8_t> bytes, std::minstd_rand& random) {
-  constexpr size_t kTableEnd = sizeof(FileEnvelope) + 7 * sizeof(format::SectionEntry);
-  if (bytes.size() < kTableEnd || random() % 2 == 0) return bytes;
-  switch (random() % 3) {
-    case 0:
-      return bytes.first(sizeof(FileEnvelope));
-    case 1:
-      return bytes.first(kTableEnd).subspan(sizeof(FileEnvelope));
-    default:
-      return bytes.subspan(kTableEnd);
-  }
-}
-
 }  // namespace
 }  // namespace fmserve::model
 
@@ -110,21 +87,5 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
                                           unsigned int seed) {
   using namespace fmserve::model;  // NOLINT(google-build-using-namespace): the entry point must be
                                    // global
-  std::minstd_rand random(seed);
-  if (size < sizeof(FileEnvelope) || random() % 16 == 0) {
-    const std::span<const std::byte> sample =
-        CatalogueSeeds()[random() % CatalogueSeeds().size()].span();
-    if (sample.size() <= max_size) {
-      std::memcpy(data, sample.data(), sample.size());
-      size = sample.size();
-    }
-  }
-  if (random() % 8 == 0) {
-    size = LLVMFuzzerMutate(data, size, max_size);  // may grow or shrink
-  } else {
-    const std::span<uint8_t> region = ChooseRegion({data, size}, random);
-    LLVMFuzzerMutate(region.data(), region.size(), region.size());
-  }
-  if (random() % 8 != 0) FixChecksums(std::as_writable_bytes(std::span(data, size)));
-  return size;
+  return MutateFile({data, size}, max_size, seed, CatalogueSeeds(), /*sections_count=*/7);
 }

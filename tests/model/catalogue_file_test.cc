@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "model/catalogue_format.h"
 #include "model/catalogue_header.h"
 #include "model/text.h"
+#include "model/weight_writer.h"
 #include "tests/model/sample_catalogue.h"
 
 namespace fmserve::model {
@@ -270,6 +272,20 @@ TEST(CatalogueWriterTest, RefusesOptionsThatAReaderWouldRefuse) {
   EXPECT_THAT(refusal([](auto& o) { o.attributes = {"\n"}; }), HasSubstr("an attribute's name"));
   EXPECT_THAT(refusal([](auto& o) { o.attributes.assign(65, "a"); }), HasSubstr("attributes"));
   EXPECT_THAT(refusal([](auto& o) { o.metadata = {{"", "x"}}; }), HasSubstr("metadata"));
+}
+
+TEST(StampCatalogueTest, ChangesNameAndVersionAndNothingElse) {
+  AlignedBytes bytes = SampleCatalogue(IdType::kInteger);
+  const AlignedBytes before = bytes;
+  ASSERT_TRUE(StampHeader(bytes.span(), "cvr", 12).ok());
+  const auto file = Opened(bytes);
+  ASSERT_NE(file, nullptr);
+  EXPECT_EQ(file->info().model_name, "cvr");
+  EXPECT_EQ(file->info().version, 12U);
+  ASSERT_TRUE(StampHeader(bytes.span(), "ctr", 3).ok());
+  EXPECT_TRUE(std::ranges::equal(bytes.span(), before.span()));
+  HeaderOf(bytes).items_count += 1;
+  EXPECT_THAT(MessageOf(StampHeader(bytes.span(), "ctr", 3)), HasSubstr("checksum"));
 }
 
 TEST(TextTest, Utf8IsWellFormed) {

@@ -190,7 +190,7 @@ TEST_F(ItemFilterTest, HasLimits) {
   filter_.Begin(*folded_);
   const std::vector<uint64_t> ids(kMaxFilterTerms);
   ASSERT_TRUE(filter_.ExcludeIds(ids).ok());
-  EXPECT_THAT(std::string(In({"x"}).message()), HasSubstr("100000 values and ids"));
+  EXPECT_THAT(std::string(In({"x"}).message()), HasSubstr("10000 values and ids"));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace {
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 // Items and a context as plain numbers.
-struct Problem {
+struct ScanProblem {
   uint32_t k = 1;
   std::vector<float> vectors;  // PaddedK(k) per item
   std::vector<double> biases;
@@ -27,14 +27,14 @@ struct Problem {
   }
 };
 
-Problem MakeProblem(uint32_t k, uint32_t items_count) {
+ScanProblem MakeProblem(uint32_t k, uint32_t items_count) {
   return {.k = k,
           .vectors = std::vector<float>(items_count * PaddedK(k)),
           .biases = std::vector<double>(items_count),
           .sums = std::vector<float>(PaddedK(k))};
 }
 
-ScanBlocks Encoded(const Problem& problem) {
+ScanBlocks Encoded(const ScanProblem& problem) {
   const auto items_count = static_cast<uint32_t>(problem.biases.size());
   ScanBlocks blocks = ScanBlocks::Allocate(items_count, problem.k).value();
   for (uint32_t b = 0; b < blocks.blocks_count(); ++b) {
@@ -64,7 +64,7 @@ Scanned ScanAll(const ScanBlocks& blocks, const ScanContext& context, const Kern
 }
 
 // In long double, so that the reference has no roundings to speak of.
-long double TrueScore(const Problem& problem, size_t item) {
+long double TrueScore(const ScanProblem& problem, size_t item) {
   long double score = problem.biases[item];
   for (uint32_t f = 0; f < problem.k; ++f)
     score += static_cast<long double>(problem.vector(item)[f]) * problem.sums[f];
@@ -72,7 +72,7 @@ long double TrueScore(const Problem& problem, size_t item) {
 }
 
 // How much of the bound the worst item uses.
-double CheckBound(const Problem& problem, const char* what) {
+double CheckBound(const ScanProblem& problem, const char* what) {
   const ScanBlocks blocks = Encoded(problem);
   const ScanContext context = blocks.Quantize(problem.sums);
   double worst = 0.0;
@@ -96,7 +96,7 @@ TEST(ScanBoundTest, HoldsForRandomVectorsOfAnyScale) {
   std::uniform_real_distribution<float> exponent(-30.0F, 12.0F);
   for (const uint32_t k : {1, 2, 3, 4, 5, 8, 15, 16, 17, 31, 64, 100, 255, 256}) {
     for (int round = 0; round < 20; ++round) {
-      Problem problem = MakeProblem(k, 40);
+      ScanProblem problem = MakeProblem(k, 40);
       const float scale = std::pow(10.0F, exponent(random));
       const float context_scale = std::pow(10.0F, exponent(random));
       for (size_t item = 0; item < 40; ++item) {
@@ -114,7 +114,7 @@ TEST(ScanBoundTest, HoldsForRandomVectorsOfAnyScale) {
 // is parallel to the context.
 TEST(ScanBoundTest, HoldsAndIsNearlyReachedForTheWorstVectors) {
   for (const uint32_t k : {1, 4, 16, 64, 256}) {
-    Problem problem = MakeProblem(k, 16);
+    ScanProblem problem = MakeProblem(k, 16);
     for (size_t item = 0; item < 16; ++item) {
       for (uint32_t f = 0; f < k; ++f) {
         const float sign = f % 2 == 0 ? 1.0F : -1.0F;
@@ -128,7 +128,7 @@ TEST(ScanBoundTest, HoldsAndIsNearlyReachedForTheWorstVectors) {
 }
 
 TEST(ScanBoundTest, HoldsWithOneHugeItemAmongTinyOnes) {
-  Problem problem = MakeProblem(8, 16);
+  ScanProblem problem = MakeProblem(8, 16);
   std::mt19937 random(2);
   std::normal_distribution<float> normal;
   for (float& value : problem.vectors) value = 1e-6F * normal(random);
@@ -139,7 +139,7 @@ TEST(ScanBoundTest, HoldsWithOneHugeItemAmongTinyOnes) {
 
 TEST(ScanBoundTest, HoldsWhereFloatsUnderflow) {
   for (const float tiny : {1e-38F, 1e-42F, std::numeric_limits<float>::denorm_min()}) {
-    Problem problem = MakeProblem(16, 20);
+    ScanProblem problem = MakeProblem(16, 20);
     for (size_t i = 0; i < problem.vectors.size(); ++i)
       problem.vectors[i] = tiny * static_cast<float>(i % 7);
     for (uint32_t f = 0; f < 16; ++f) problem.sums[f] = tiny * static_cast<float>(f);
@@ -149,7 +149,7 @@ TEST(ScanBoundTest, HoldsWhereFloatsUnderflow) {
 }
 
 TEST(ScanBoundTest, EverythingIsAHitWhereFloatsMightOverflow) {
-  Problem problem = MakeProblem(4, 16);
+  ScanProblem problem = MakeProblem(4, 16);
   for (float& value : problem.vectors) value = 3e38F;
   for (uint32_t f = 0; f < 4; ++f) problem.sums[f] = -3e38F;
   const ScanBlocks blocks = Encoded(problem);
@@ -165,7 +165,7 @@ TEST(ScanKernelsTest, AgreeWithEachOther) {
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
   for (uint32_t k = 1; k <= kMaxK; k += k < 20 ? 1 : 13) {
-    Problem problem = MakeProblem(k, 1000);
+    ScanProblem problem = MakeProblem(k, 1000);
     for (size_t item = 0; item < 1000; ++item) {
       for (uint32_t f = 0; f < k; ++f) problem.vectors[item * PaddedK(k) + f] = normal(random);
       problem.biases[item] = normal(random);
@@ -189,7 +189,7 @@ TEST(ScanKernelsTest, AgreeWithEachOther) {
 // The largest products there are, which must not saturate.
 TEST(ScanKernelsTest, AreExactForExtremeIntegers) {
   for (const float sign : {1.0F, -1.0F}) {
-    Problem problem = MakeProblem(256, 16);
+    ScanProblem problem = MakeProblem(256, 16);
     for (float& value : problem.vectors) value = 127.0F;
     for (float& value : problem.sums) value = sign * 127.0F;
     const ScanBlocks blocks = Encoded(problem);
@@ -202,7 +202,7 @@ TEST(ScanKernelsTest, AreExactForExtremeIntegers) {
 }
 
 TEST(ScanKernelsTest, ReturnOnlyWhatReachesTheThresholdAndPassesTheFilter) {
-  Problem problem = MakeProblem(4, 100);
+  ScanProblem problem = MakeProblem(4, 100);
   for (size_t item = 0; item < 100; ++item) problem.biases[item] = static_cast<double>(item);
   const ScanBlocks blocks = Encoded(problem);
   const ScanContext context = blocks.Quantize(problem.sums);
@@ -230,7 +230,7 @@ TEST(ScanKernelsTest, ReturnOnlyWhatReachesTheThresholdAndPassesTheFilter) {
 }
 
 TEST(ScanBlocksTest, BoundsOfGroupsHoldForAllThatFollow) {
-  Problem problem = MakeProblem(4, 3000);
+  ScanProblem problem = MakeProblem(4, 3000);
   std::mt19937 random(4);
   std::normal_distribution<float> normal;
   for (size_t item = 0; item < 3000; ++item) {
