@@ -26,8 +26,9 @@ TEST(OrderByNormTest, IsAStableSort) {
   for (float& norm : norms) norm = random() % 2 == 0 ? exponential(random) : 1.0F;
   std::vector<uint32_t> expected(norms.size());
   std::iota(expected.begin(), expected.end(), 0U);
-  std::stable_sort(expected.begin(), expected.end(),
-                   [&](uint32_t a, uint32_t b) { return norms[a] > norms[b]; });
+  std::sort(expected.begin(), expected.end(), [&](uint32_t a, uint32_t b) {
+    return norms[a] != norms[b] ? norms[a] > norms[b] : a < b;
+  });
   EXPECT_EQ(OrderByNorm(norms, NeverStop).value(), expected);
 }
 

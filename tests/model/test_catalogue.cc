@@ -60,8 +60,9 @@ std::vector<RankedItem> BruteForce(const TestFiles& files, const KernelTable& ke
       product += double{folded.vector[f]} * context.context_sums()[f];
     ranked.push_back({item, folded.bias + product});
   }
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const RankedItem& a, const RankedItem& b) { return a.score > b.score; });
+  std::sort(ranked.begin(), ranked.end(), [](const RankedItem& a, const RankedItem& b) {
+    return a.score != b.score ? a.score > b.score : a.item < b.item;
+  });
   ranked.resize(std::min(k, ranked.size()));
   for (RankedItem& item : ranked) item.score += context.context_score();
   return ranked;
