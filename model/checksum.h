@@ -1,4 +1,4 @@
-// XXH3-128, the checksum of headers and sections of a weight file. It finds damage, not forgery.
+// XXH3-128, the checksum of the headers and sections of files. It finds damage, not forgery.
 #ifndef FMSERVE_MODEL_CHECKSUM_H_
 #define FMSERVE_MODEL_CHECKSUM_H_
 

@@ -70,12 +70,27 @@ void Scorer::ScoreCandidates(FeatureSpan features, std::span<const uint32_t> len
 }
 
 FoldedItem Scorer::Fold(FeatureSpan item, Scratch& scratch) const {
-  const std::span<const uint32_t> slots = Resolve(item, scratch);
+  const auto length = static_cast<uint32_t>(item.size());
   FoldedItem folded;
   folded.vector.resize(PaddedK(file_->rows().k));
-  folded.bias = accumulate_(file_->rows(), slots.data(), item.xs.data(), slots.size(),
-                            folded.vector.data(), folded.vector.data());
+  FoldItems(item, {&length, 1}, scratch, folded.vector, {&folded.bias, 1});
   return folded;
+}
+
+void Scorer::FoldItems(FeatureSpan features, std::span<const uint32_t> lengths, Scratch& scratch,
+                       std::span<float> vectors, std::span<double> biases) const {
+  const size_t padded_k = PaddedK(file_->rows().k);
+  assert(vectors.size() == lengths.size() * padded_k && biases.size() == lengths.size());
+  const std::span<const uint32_t> slots = Resolve(features, scratch);
+  std::fill(vectors.begin(), vectors.end(), 0.0F);
+  size_t first = 0;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    float* const vector = vectors.data() + i * padded_k;
+    biases[i] = accumulate_(file_->rows(), slots.data() + first, features.xs.data() + first,
+                            lengths[i], vector, vector);
+    first += lengths[i];
+  }
+  assert(first == slots.size());
 }
 
 float Scorer::ScoreFolded(const FoldedItem& item, const Scratch& scratch) const {

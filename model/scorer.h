@@ -32,6 +32,10 @@ class Scratch {
   std::span<const uint32_t> unknown_by_field() const { return unknown_by_field_; }
   void ResetUnknown();
 
+  // Of the last ScoreContext: its sums, of which PaddedK(k) count, and its own score.
+  std::span<const float> context_sums() const { return sums_; }
+  double context_score() const { return context_score_; }
+
  private:
   friend class Scorer;
 
@@ -89,6 +93,12 @@ class Scorer {
   // per score.
   FoldedItem Fold(FeatureSpan item, Scratch& scratch) const;
   float ScoreFolded(const FoldedItem& item, const Scratch& scratch) const;
+
+  // Fold for several items, which lie in `features` as candidates do for ScoreCandidates. The
+  // vectors, PaddedK(k) floats each, and biases are the same to the bit. vectors.size() ==
+  // lengths.size() * PaddedK(k), biases.size() == lengths.size().
+  void FoldItems(FeatureSpan features, std::span<const uint32_t> lengths, Scratch& scratch,
+                 std::span<float> vectors, std::span<double> biases) const;
 
   // In double precision, from the rows as they are stored: what each feature and each pair
   // contributes. The reference that kernels are tested against. O(n^2 k).

@@ -5,28 +5,31 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checksum.h"
-#include "model/file_header.h"
 
 namespace fmserve::model {
 namespace {
 
 using format::SectionEntry;
 
-bool IsKnown(uint32_t type) { return std::strcmp(SectionName(type), "unknown") != 0; }
+bool IsKnown(const Section& section) { return std::strcmp(section.name, "unknown") != 0; }
 
 bool AllZero(std::span<const std::byte> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
 // "unknown (9)", "rows".
-std::string Describe(uint32_t type) {
-  return IsKnown(type) ? SectionName(type) : absl::StrCat(SectionName(type), " (", type, ")");
+std::string Describe(const Section& section) {
+  return IsKnown(section) ? section.name : absl::StrCat(section.name, " (", section.type, ")");
 }
 
 // Against everything that a table can say wrong. `previous_end`: where the section before ends.
-absl::Status CheckEntry(const SectionEntry& entry, uint64_t previous_end,
+absl::Status CheckEntry(const SectionEntry& entry, const FileKind& kind, uint64_t previous_end,
                         std::span<const std::byte> file) {
-  const Section section{.type = entry.type, .required = false, .offset = entry.offset, .bytes = {}};
+  const Section section{.type = entry.type,
+                        .name = kind.section_name(entry.type),
+                        .required = false,
+                        .offset = entry.offset,
+                        .bytes = {}};
   if ((entry.flags & ~format::kSectionRequired) != 0) {
     return section.Damaged(0,
                            absl::StrCat("unknown flags ", absl::Hex(entry.flags, absl::kZeroPad8)));
@@ -55,10 +58,10 @@ absl::Status CheckEntry(const SectionEntry& entry, uint64_t previous_end,
 }
 
 absl::Status CheckType(const Section& section, const std::vector<Section>& before) {
-  if (!IsKnown(section.type)) {
+  if (!IsKnown(section)) {
     if (!section.required) return absl::OkStatus();
     return absl::UnimplementedError(
-        absl::StrCat("section ", Describe(section.type), " at offset ", section.offset,
+        absl::StrCat("section ", Describe(section), " at offset ", section.offset,
                      " is required and unknown to this program; use a newer one"));
   }
   const auto same_type = [&](const Section& other) { return other.type == section.type; };
@@ -71,19 +74,22 @@ absl::Status CheckType(const Section& section, const std::vector<Section>& befor
 
 absl::Status Section::Damaged(uint64_t position, const std::string& what) const {
   return absl::DataLossError(
-      absl::StrCat("section ", Describe(type), " at offset ", offset + position, ": ", what));
+      absl::StrCat("section ", Describe(*this), " at offset ", offset + position, ": ", what));
 }
 
 absl::StatusOr<std::vector<Section>> ReadSections(std::span<const std::byte> file,
-                                                  const format::FileHeader& header,
-                                                  Checkpoint checkpoint) {
+                                                  const FileKind& kind, Checkpoint checkpoint) {
+  FileEnvelope header;
+  std::memcpy(&header, file.data(), sizeof(header));
   std::vector<Section> sections;
-  uint64_t previous_end = TableEnd(header);
+  uint64_t previous_end = TableEnd(header.sections_count);
   for (uint32_t i = 0; i < header.sections_count; ++i) {
     SectionEntry entry;
     std::memcpy(&entry, file.data() + sizeof(header) + i * sizeof(entry), sizeof(entry));
-    if (absl::Status status = CheckEntry(entry, previous_end, file); !status.ok()) return status;
+    if (absl::Status status = CheckEntry(entry, kind, previous_end, file); !status.ok())
+      return status;
     const Section section{.type = entry.type,
+                          .name = kind.section_name(entry.type),
                           .required = (entry.flags & format::kSectionRequired) != 0,
                           .offset = entry.offset,
                           .bytes = file.subspan(entry.offset, entry.size)};
@@ -98,11 +104,17 @@ absl::StatusOr<std::vector<Section>> ReadSections(std::span<const std::byte> fil
     previous_end = entry.offset + entry.size;
   }
   if (previous_end != file.size()) {
-    return absl::DataLossError(
-        absl::StrCat("header at offset ", offsetof(format::FileHeader, file_size), ": ",
-                     file.size() - previous_end, " bytes after the last section"));
+    return absl::DataLossError(absl::StrCat("header at offset ", offsetof(FileEnvelope, file_size),
+                                            ": ", file.size() - previous_end,
+                                            " bytes after the last section"));
   }
   return sections;
+}
+
+const Section* FindSection(std::span<const Section> sections, uint32_t type) {
+  const auto found = std::find_if(sections.begin(), sections.end(),
+                                  [&](const Section& section) { return section.type == type; });
+  return found == sections.end() ? nullptr : &*found;
 }
 
 }  // namespace fmserve::model

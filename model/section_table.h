@@ -1,4 +1,4 @@
-// The section table of a weight file: from untrusted bytes to bounded, checked sections. Internal
+// The section table of a file: from untrusted bytes to bounded, checked sections. Internal
 // to model/.
 #ifndef FMSERVE_MODEL_SECTION_TABLE_H_
 #define FMSERVE_MODEL_SECTION_TABLE_H_
@@ -13,13 +13,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/checkpoint.h"
-#include "model/weight_format.h"
+#include "model/file_envelope.h"
 
 namespace fmserve::model {
 
 // Part of a file.
 struct Section {
   uint32_t type = 0;
+  const char* name = "unknown";  // of the type
   bool required = false;
   uint64_t offset = 0;
   std::span<const std::byte> bytes;
@@ -33,14 +34,16 @@ struct Section {
   absl::Status Damaged(uint64_t position, const std::string& what) const;
 };
 
-// The sections of `file`, whose header and table have passed ReadHeader: in the order of the file,
-// without overlaps or gaps but zero padding, checksums right, no known type twice. Sections of
-// unknown types are in the list when they are optional. DataLoss names section and offset;
+// The sections of `file`, whose header and table have passed CheckEnvelope: in the order of the
+// file, without overlaps or gaps but zero padding, checksums right, no known type twice. Sections
+// of unknown types are in the list when they are optional. DataLoss names section and offset;
 // Unimplemented: an unknown section is required; errors of
 // `checkpoint`.
 absl::StatusOr<std::vector<Section>> ReadSections(std::span<const std::byte> file,
-                                                  const format::FileHeader& header,
-                                                  Checkpoint checkpoint);
+                                                  const FileKind& kind, Checkpoint checkpoint);
+
+// The section of that type, or null.
+const Section* FindSection(std::span<const Section> sections, uint32_t type);
 
 }  // namespace fmserve::model
 

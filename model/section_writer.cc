@@ -3,32 +3,29 @@
 #include <cassert>
 #include <cstring>
 
-#include "model/file_header.h"
-
 namespace fmserve::model {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{1} << 20;
 
-uint64_t FirstSectionOffset(uint32_t sections_count) {
-  return AlignedEnd(sizeof(format::FileHeader) + sections_count * sizeof(format::SectionEntry));
-}
-
 }  // namespace
 
 SectionWriter::SectionWriter(AtomicFile& file, uint32_t sections_count)
-    : file_(file), position_(FirstSectionOffset(sections_count)) {
+    : file_(file), position_(TableEnd(sections_count)) {
   buffer_.reserve(kBufferBytes);
   sections_.reserve(sections_count);
 }
 
-void SectionWriter::Begin(format::SectionType type, uint32_t flags) {
+void SectionWriter::Begin(uint32_t type, uint32_t flags) {
   assert(sections_.size() < sections_.capacity());
-  // The file is extended with zeros: the padding.
-  position_ = AlignedEnd(position_);
+  // Written and not skipped, so that a file that ends in an empty section has its whole size.
+  constexpr std::byte kPadding[format::kSectionAlignment] = {};
+  const uint64_t padding_bytes = AlignedEnd(position_) - position_;
+  if (status_.ok()) status_ = file_.WriteAt(position_, std::span(kPadding).first(padding_bytes));
+  position_ += padding_bytes;
   hasher_.Reset();
   format::SectionEntry& section = sections_.emplace_back();
-  section.type = static_cast<uint32_t>(type);
+  section.type = type;
   section.flags = flags;
   section.offset = position_;
 }
@@ -59,19 +56,25 @@ void SectionWriter::End() {
   std::memcpy(section.checksum, checksum.data(), checksum.size());
 }
 
-absl::Status SectionWriter::Finish(format::FileHeader header) {
+void SectionWriter::Write(uint32_t type, uint32_t flags, std::span<const std::byte> bytes) {
+  Begin(type, flags);
+  Append(bytes);
+  End();
+}
+
+absl::Status SectionWriter::Finish(const FileKind& kind, FileEnvelope header) {
   if (!status_.ok()) return status_;
-  std::memcpy(header.magic, format::kMagic, sizeof(header.magic));
-  header.format_major = format::kMajor;
-  header.format_minor = format::kMinor;
+  std::memcpy(header.magic, kind.magic, sizeof(header.magic));
+  header.format_major = kind.format_major;
+  header.format_minor = kind.format_minor;
   header.header_size = sizeof(header);
   header.file_size = position_;
   header.sections_count = static_cast<uint32_t>(sections_.size());
-  std::vector<std::byte> image(TableEnd(header));
+  std::vector<std::byte> image(TableEnd(header.sections_count));
   std::memcpy(image.data(), &header, sizeof(header));
   std::memcpy(image.data() + sizeof(header), sections_.data(), image.size() - sizeof(header));
-  const Checksum checksum = HeaderChecksum(image, header);
-  std::memcpy(image.data() + offsetof(format::FileHeader, header_checksum), checksum.data(),
+  const Checksum checksum = HeaderChecksum(image, header.sections_count);
+  std::memcpy(image.data() + offsetof(FileEnvelope, header_checksum), checksum.data(),
               checksum.size());
   return file_.WriteAt(0, image);
 }

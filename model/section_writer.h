@@ -1,4 +1,4 @@
-// Writes the sections of a weight file one after the other, hashing on the way. Internal to model/.
+// Writes the sections of a file one after the other, hashing on the way. Internal to model/.
 #ifndef FMSERVE_MODEL_SECTION_WRITER_H_
 #define FMSERVE_MODEL_SECTION_WRITER_H_
 
@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "model/atomic_file.h"
 #include "model/checksum.h"
-#include "model/weight_format.h"
+#include "model/file_envelope.h"
 
 namespace fmserve::model {
 
@@ -23,14 +23,17 @@ class SectionWriter {
   // writer.
   SectionWriter(AtomicFile& file, uint32_t sections_count);
 
-  void Begin(format::SectionType type, uint32_t flags);
+  void Begin(uint32_t type, uint32_t flags);
   void Append(std::span<const std::byte> bytes);
   void Append(std::string_view bytes) { Append(std::as_bytes(std::span(bytes))); }
   void End();
 
-  // Completes the header with sizes, table and checksum and writes it. After as many sections as
-  // were announced.
-  absl::Status Finish(format::FileHeader header);
+  // Begin, Append, End.
+  void Write(uint32_t type, uint32_t flags, std::span<const std::byte> bytes);
+
+  // Completes the header with the kind's magic and version, sizes, table and checksum, and writes
+  // it. After as many sections as were announced.
+  absl::Status Finish(const FileKind& kind, FileEnvelope header);
 
  private:
   void Flush();

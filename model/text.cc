@@ -42,6 +42,31 @@ std::string_view TakeUntil(char separator, std::string_view& text) {
   return head;
 }
 
+bool IsUtf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i++]);
+    if (lead < 0x80) continue;
+    // 0x80 to 0xc1 never lead: continuations, and overlong forms of two bytes.
+    const size_t continuations = lead < 0xc2 || lead > 0xf4 ? 0
+                                 : lead < 0xe0              ? 1
+                                 : lead < 0xf0              ? 2
+                                                            : 3;
+    if (continuations == 0 || continuations > text.size() - i) return false;
+    uint32_t code_point = lead & (0x3fU >> continuations);
+    for (size_t end = i + continuations; i < end; ++i) {
+      const auto next = static_cast<unsigned char>(text[i]);
+      if ((next & 0xc0) != 0x80) return false;
+      code_point = code_point << 6 | (next & 0x3fU);
+    }
+    const bool overlong = code_point < (continuations == 2   ? 0x800U
+                                        : continuations == 3 ? 0x10000U
+                                                             : 0U);
+    const bool surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
+    if (overlong || surrogate || code_point > 0x10ffff) return false;
+  }
+  return true;
+}
+
 std::string Quote(std::string_view value) {
   const std::string shown(value.substr(0, kQuotedBytes));
   return absl::StrCat("'", absl::CHexEscape(shown), value.size() > kQuotedBytes ? "…'" : "'");

@@ -19,6 +19,10 @@ std::optional<int64_t> ParseInteger(std::string_view text);
 // The part of `text` before `separator`; both are removed from `text`.
 std::string_view TakeUntil(char separator, std::string_view& text);
 
+// Whether `text` is well-formed UTF-8 (RFC 3629): no overlong forms, surrogates or code points
+// above U+10FFFF. The empty text is.
+bool IsUtf8(std::string_view text);
+
 // `value` for an error message: in single quotes, escaped, cut after 64 bytes.
 std::string Quote(std::string_view value);
 

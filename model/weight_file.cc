@@ -1,6 +1,5 @@
 #include "model/weight_file.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -50,12 +49,10 @@ class WeightFileParser {
   absl::Status Parse(std::span<const std::byte> bytes) {
     absl::StatusOr<FileHeader> header = ReadHeader(bytes);
     if (!header.ok()) return header.status();
-    if (header->file_size != bytes.size()) {
-      return absl::DataLossError(absl::StrCat("header at offset ", offsetof(FileHeader, file_size),
-                                              ": a file of ", header->file_size,
-                                              " bytes, but there are ", bytes.size()));
-    }
-    absl::StatusOr<std::vector<Section>> sections = ReadSections(bytes, *header, checkpoint_);
+    if (absl::Status status = CheckFileSize(header->file_size, bytes.size()); !status.ok())
+      return status;
+    absl::StatusOr<std::vector<Section>> sections =
+        ReadSections(bytes, kWeightFileKind, checkpoint_);
     if (!sections.ok()) return sections.status();
     header_ = *header;
     sections_ = *std::move(sections);
@@ -75,10 +72,7 @@ class WeightFileParser {
 
  private:
   const Section* Find(SectionType type) const {
-    const auto found = std::find_if(
-        sections_.begin(), sections_.end(),
-        [&](const Section& section) { return section.type == static_cast<uint32_t>(type); });
-    return found == sections_.end() ? nullptr : &*found;
+    return FindSection(sections_, static_cast<uint32_t>(type));
   }
 
   static absl::Status Missing(SectionType type) {

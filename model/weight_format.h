@@ -15,7 +15,7 @@ namespace fmserve::model::format {
 
 static_assert(std::endian::native == std::endian::little, "weight files are mapped as they lie");
 
-inline constexpr char kMagic[8] = {'F', 'M', 'S', 'E', 'R', 'V', 'E', 'W'};
+inline constexpr char kMagic[] = "FMSERVEW";
 inline constexpr uint16_t kMajor = 1;
 inline constexpr uint16_t kMinor = 0;
 inline constexpr uint64_t kSectionAlignment = 64;

@@ -1,11 +1,13 @@
 #include "model/weight_writer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/atomic_file.h"
+#include "model/catalogue_header.h"
 #include "model/file_header.h"
 #include "model/quantization.h"
 #include "model/row_layout.h"
@@ -32,11 +34,8 @@ absl::Status Refused(const char* what, const absl::Status& why) {
   return absl::InvalidArgumentError(absl::StrCat(what, ": ", why.message()));
 }
 
-void WriteSection(SectionType type, uint32_t flags, std::span<const std::byte> bytes,
-                  SectionWriter& out) {
-  out.Begin(type, flags);
-  out.Append(bytes);
-  out.End();
+void Write(SectionType type, uint32_t flags, std::span<const std::byte> bytes, SectionWriter& out) {
+  out.Write(static_cast<uint32_t>(type), flags, bytes);
 }
 
 }  // namespace
@@ -88,7 +87,7 @@ FileHeader WeightWriter::MakeHeader(const DictionaryPlan& plan) const {
   FileHeader header = {};
   header.version = options_.version;
   header.created_unix_us = options_.created_unix_us;
-  SetModelName(options_.model_name, header);
+  SetModelName(options_.model_name, header.model_name);
   header.task = static_cast<uint8_t>(options_.task);
   header.quantization = static_cast<uint8_t>(options_.quantization);
   header.link = static_cast<uint8_t>(options_.link);
@@ -107,7 +106,7 @@ FileHeader WeightWriter::MakeHeader(const DictionaryPlan& plan) const {
 void WeightWriter::WriteRows(std::span<const uint32_t> row_of_slot, SectionWriter& out) const {
   constexpr size_t kAhead = 16;  // rows in slot order are all over memory
   const std::vector<std::byte> empty(stride_bytes_);
-  out.Begin(SectionType::kRows, format::kSectionRequired);
+  out.Begin(static_cast<uint32_t>(SectionType::kRows), format::kSectionRequired);
   for (size_t slot = 0; slot < row_of_slot.size(); ++slot) {
     if (slot + kAhead < row_of_slot.size() && row_of_slot[slot + kAhead] != kNoRow) {
       __builtin_prefetch(row(row_of_slot[slot + kAhead]));
@@ -124,7 +123,7 @@ void WeightWriter::WriteNames(std::span<const uint32_t> row_of_slot, SectionWrit
     const uint64_t begin = index == 0 ? 0 : name_ends_[index - 1];
     return std::string_view(name_text_).substr(begin, name_ends_[index] - begin);
   };
-  out.Begin(SectionType::kNames, 0);
+  out.Begin(static_cast<uint32_t>(SectionType::kNames), 0);
   uint64_t end = 0;
   for (const uint32_t index : row_of_slot) {
     end += record(index).size();
@@ -158,30 +157,35 @@ absl::Status WeightWriter::Finish(const std::string& path) {
   absl::StatusOr<AtomicFile> file = AtomicFile::Create(path);
   if (!file.ok()) return file.status();
   SectionWriter out(*file, options_.with_names ? 6 : 5);
-  WriteSection(SectionType::kSchema, format::kSectionRequired, std::as_bytes(std::span(schema)),
-               out);
-  WriteSection(SectionType::kMetadata, 0, std::as_bytes(std::span(metadata)), out);
-  WriteSection(SectionType::kGoldens, 0, std::as_bytes(std::span(goldens)), out);
-  WriteSection(SectionType::kDictionary, format::kSectionRequired,
-               std::as_bytes(std::span(plan->pilots)), out);
+  Write(SectionType::kSchema, format::kSectionRequired, std::as_bytes(std::span(schema)), out);
+  Write(SectionType::kMetadata, 0, std::as_bytes(std::span(metadata)), out);
+  Write(SectionType::kGoldens, 0, std::as_bytes(std::span(goldens)), out);
+  Write(SectionType::kDictionary, format::kSectionRequired, std::as_bytes(std::span(plan->pilots)),
+        out);
   const std::vector<uint32_t> row_of_slot = RowsBySlot(*plan);
   WriteRows(row_of_slot, out);
   if (options_.with_names) WriteNames(row_of_slot, out);
-  if (absl::Status status = out.Finish(header); !status.ok()) return status;
+  if (absl::Status status = out.Finish(kWeightFileKind, std::bit_cast<FileEnvelope>(header));
+      !status.ok())
+    return status;
   return file->Commit();
 }
 
 absl::Status StampHeader(std::span<std::byte> image, std::string_view model_name,
                          uint64_t version) {
-  absl::StatusOr<FileHeader> old_header = ReadHeader(image);
-  if (!old_header.ok()) return Refused("cannot stamp", old_header.status());
+  const bool is_catalogue =
+      CheckEnvelope(image, kCatalogueKind).code() != absl::StatusCode::kInvalidArgument;
+  const absl::Status readable =
+      is_catalogue ? ReadCatalogueHeader(image).status() : ReadHeader(image).status();
+  if (!readable.ok()) return Refused("cannot stamp", readable);
   if (absl::Status status = CheckModelName(model_name); !status.ok()) return status;
-  FileHeader header = *old_header;
-  SetModelName(model_name, header);
+  FileEnvelope header;
+  std::memcpy(&header, image.data(), sizeof(header));
+  SetModelName(model_name, header.model_name);
   header.version = version;
   std::memcpy(image.data(), &header, sizeof(header));
-  const Checksum checksum = HeaderChecksum(image, header);
-  std::memcpy(image.data() + offsetof(FileHeader, header_checksum), checksum.data(),
+  const Checksum checksum = HeaderChecksum(image, header.sections_count);
+  std::memcpy(image.data() + offsetof(FileEnvelope, header_checksum), checksum.data(),
               checksum.size());
   return absl::OkStatus();
 }

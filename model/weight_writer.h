@@ -78,10 +78,10 @@ class WeightWriter {
   Metadata metadata_;
 };
 
-// Gives a weight file another model name and version: what publishing does to its copy. Nothing
-// else changes, but for the checksum of the header. `image` is the beginning of the file, at least
-// header and section table, and is changed in place. InvalidArgument when it is not that, is
-// damaged, or the name does not fit; `image` is then as it was.
+// Gives a weight file or a catalogue another model name and version: what publishing does to its
+// copy. Nothing else changes, but for the checksum of the header. `image` is the beginning of the
+// file, at least header and section table, and is changed in place. InvalidArgument when it is not
+// that, is damaged, or the name does not fit; `image` is then as it was.
 absl::Status StampHeader(std::span<std::byte> image, std::string_view model_name, uint64_t version);
 
 }  // namespace fmserve::model

@@ -12,9 +12,10 @@ namespace fmserve::model {
 namespace {
 
 constexpr KernelTable kTables[] = {
-    {"scalar", scalar::Accumulate, scalar::Dot},
-    {"avx2", avx2::Accumulate, avx2::Dot},
-    {"avx512", avx512::Accumulate, avx512::Dot},
+    {"scalar", scalar::Accumulate, scalar::Dot, scalar::ScanGroup},
+    {"avx2", avx2::Accumulate, avx2::Dot, avx2::ScanGroup},
+    {"avx512", avx512::Accumulate, avx512::Dot, avx512::ScanGroup},
+    {"avx512_vnni", avx512::Accumulate, avx512::Dot, avx512_vnni::ScanGroup},
 };
 
 bool HasF16c() {
@@ -30,8 +31,10 @@ bool Supports(const KernelTable& table) {
   if (table.name == "scalar") return true;
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
   if (table.name == "avx2") return avx2;
-  return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  return avx512 && (table.name == "avx512" || __builtin_cpu_supports("avx512vnni"));
 }
 
 std::string SupportedNames() {

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/kernels/accumulate.h"
+#include "model/kernels/scan.h"
 #include "model/types.h"
 
 namespace fmserve::model {
@@ -16,14 +17,15 @@ namespace fmserve::model {
 // Floats of a vector of sums: k rounded up to whole AVX-512 registers; what lies beyond k is zero.
 inline constexpr size_t PaddedK(uint32_t k) { return (size_t{k} + 15) / 16 * 16; }
 
-// Function pointers for one instruction set (accumulate.h says what they compute). Const after
-// start.
+// Function pointers for one instruction set (accumulate.h and scan.h say what they compute). Const
+// after start.
 struct KernelTable {
-  std::string_view name;  // "scalar", "avx2", "avx512"
+  std::string_view name;  // "scalar", "avx2", "avx512", "avx512_vnni"
 
   // The fastest accumulate for these rows: specialised for k = 8, 16, 32, 64, general otherwise.
   AccumulateFn (*accumulate)(Quantization quantization, uint32_t k);
   DotFn dot;
+  ScanFn scan;
 };
 
 // Every implementation that this processor runs, slowest first; tests loop over it.

@@ -6,24 +6,16 @@
 // XXH3-128.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <random>
 #include <vector>
 
-#include "model/file_header.h"
 #include "model/weight_file.h"
 #include "model/weight_writer.h"
+#include "tests/fuzz/file_mutator.h"
 #include "tests/model/sample_file.h"
-
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
 namespace fmserve::model {
 namespace {
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
 
 const std::vector<AlignedBytes>& Seeds() {
   static const auto* const seeds = [] {
@@ -66,21 +58,6 @@ void OpenAndUse(std::span<const std::byte> bytes) {
   if (file.ok()) Use(**file);
 }
 
-// A stretch of `size` bytes that a mutation is confined to: the header, the table, or anything.
-std::span<uint8_t> ChooseRegion(std::span<uint8_t> bytes, std::minstd_rand& random) {
-  constexpr size_t kTableBegin = sizeof(format::FileHeader);
-  constexpr size_t kTableEnd = kTableBegin + 6 * sizeof(format::SectionEntry);
-  if (bytes.size() < kTableEnd || random() % 2 == 0) return bytes;
-  switch (random() % 3) {
-    case 0:
-      return bytes.first(kTableBegin);
-    case 1:
-      return bytes.subspan(kTableBegin, kTableEnd - kTableBegin);
-    default:
-      return bytes.subspan(kTableEnd);
-  }
-}
-
 }  // namespace
 }  // namespace fmserve::model
 
@@ -99,20 +76,5 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
                                           unsigned int seed) {
   using namespace fmserve::model;  // NOLINT(google-build-using-namespace): the entry point must be
                                    // global
-  std::minstd_rand random(seed);
-  if (size < sizeof(format::FileHeader) || random() % 16 == 0) {
-    const std::span<const std::byte> sample = Seeds()[random() % Seeds().size()].span();
-    if (sample.size() <= max_size) {
-      std::memcpy(data, sample.data(), sample.size());
-      size = sample.size();
-    }
-  }
-  if (random() % 8 == 0) {
-    size = LLVMFuzzerMutate(data, size, max_size);  // may grow or shrink
-  } else {
-    const std::span<uint8_t> region = ChooseRegion({data, size}, random);
-    LLVMFuzzerMutate(region.data(), region.size(), region.size());
-  }
-  if (random() % 8 != 0) FixChecksums(std::as_writable_bytes(std::span(data, size)));
-  return size;
+  return MutateFile({data, size}, max_size, seed, Seeds(), /*sections_count=*/6);
 }

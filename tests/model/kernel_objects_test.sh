@@ -5,8 +5,8 @@
 set -eu
 
 objects=$(find "$FMSERVE_BUILD/model" -path '*/kernels/avx*.cc.o')
-if [ "$(echo "$objects" | wc -l)" -ne 2 ]; then
-  echo "expected the objects of avx2.cc and avx512.cc below $FMSERVE_BUILD/model, found: $objects" >&2
+if [ "$(echo "$objects" | wc -l)" -ne 3 ]; then
+  echo "expected the objects of avx2.cc, avx512.cc and avx512_vnni.cc below $FMSERVE_BUILD/model, found: $objects" >&2
   exit 1
 fi
 for object in $objects; do

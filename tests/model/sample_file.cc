@@ -175,10 +175,10 @@ absl::StatusOr<double> ExplainCells(const WeightFile& file, const std::vector<st
 }
 
 void FixChecksums(std::span<std::byte> file) {
-  format::FileHeader header;
+  FileEnvelope header;
   if (file.size() < sizeof(header)) return;
   std::memcpy(&header, file.data(), sizeof(header));
-  if (TableEnd(header) > file.size()) return;
+  if (TableEnd(header.sections_count) > file.size()) return;
   for (uint32_t i = 0; i < header.sections_count; ++i) {
     std::byte* const at = file.data() + sizeof(header) + i * sizeof(format::SectionEntry);
     format::SectionEntry entry;
@@ -187,8 +187,8 @@ void FixChecksums(std::span<std::byte> file) {
     const Checksum checksum = ChecksumOf(file.subspan(entry.offset, entry.size));
     std::memcpy(at + offsetof(format::SectionEntry, checksum), checksum.data(), checksum.size());
   }
-  const Checksum checksum = HeaderChecksum(file, header);
-  std::memcpy(file.data() + offsetof(format::FileHeader, header_checksum), checksum.data(),
+  const Checksum checksum = HeaderChecksum(file, header.sections_count);
+  std::memcpy(file.data() + offsetof(FileEnvelope, header_checksum), checksum.data(),
               checksum.size());
 }
 

@@ -5,7 +5,9 @@
 #include <new>
 #include <vector>
 
+#include "model/item_filter.h"
 #include "model/scorer.h"
+#include "tests/model/test_catalogue.h"
 #include "tests/model/test_model.h"
 
 namespace {
@@ -87,6 +89,36 @@ TEST_F(ScorerAllocationTest, ScoringAFoldedItemDoesNotAllocate) {
   const FoldedItem item = scorer_.Fold(candidates_.view().subspan(0, 2), scratch_);
   const int before = allocations;
   scores_[0] = scorer_.ScoreFolded(item, scratch_);
+  EXPECT_EQ(allocations, before);
+}
+
+TEST(TopKAllocationTest, TheBestKWithAFilterDoNotAllocateOnceWarm) {
+  Vectors items = {.k = 16, .v = {}, .biases = {}};
+  for (int i = 0; i < 4000; ++i) {
+    items.v.emplace_back(16, static_cast<float>(i % 101) - 50.0F);
+    items.biases.push_back(static_cast<float>(i % 7));
+  }
+  const std::vector<std::string_view> values = {"even"};
+  const TestFiles files = FilesOf(items, {"parity"}, [&](size_t item, size_t) {
+    return item % 2 == 0 ? values : std::vector<std::string_view>{"odd"};
+  });
+  const KernelTable& kernels = *SupportedKernels().back();
+  const auto folded = FoldOf(files, kernels);
+  Scratch context;
+  ScoreTestContext(files, kernels, 0, context);
+  TopKMemory memory;
+  ItemFilter filter;
+  const std::vector<uint64_t> seen = {2, 4, 6};
+  const auto request = [&](size_t k) {
+    filter.Begin(*folded);
+    bool ok = filter.AttributeIn("parity", values).ok();
+    ok = ok && filter.ExcludeIds(seen).ok() && filter.And(2).ok() && filter.End().ok();
+    ok = ok && folded->Best(context, k, &filter, Always, memory).items.size() == k;
+    return ok && folded->Best(context, k, nullptr, Always, memory).items.size() == k;
+  };
+  EXPECT_TRUE(request(1000));
+  const int before = allocations;
+  for (const size_t k : {1, 100, 1000}) EXPECT_TRUE(request(k));
   EXPECT_EQ(allocations, before);
 }
 

@@ -63,6 +63,12 @@ class TestModel {
     AddKey(TestSchema().rare_key(kTag), kTag, w, v);
   }
 
+  void AddKey(uint64_t key, uint8_t field, float w, const std::vector<float>& v) {
+    const absl::Status added =
+        writer_.AddRow({.key = key, .field = field, .value = "", .w = w, .v = v});
+    EXPECT_TRUE(added.ok()) << added;
+  }
+
   std::shared_ptr<const WeightFile> Open() {
     static int files = 0;
     const std::string path = ::testing::TempDir() + "test_model_" + std::to_string(getpid()) + "_" +
@@ -84,12 +90,6 @@ class TestModel {
     options.w0 = w0;
     options.schema = TestSchema();
     return options;
-  }
-
-  void AddKey(uint64_t key, uint8_t field, float w, const std::vector<float>& v) {
-    const absl::Status added =
-        writer_.AddRow({.key = key, .field = field, .value = "", .w = w, .v = v});
-    EXPECT_TRUE(added.ok()) << added;
   }
 
   WeightWriter writer_;

@@ -1,0 +1,259 @@
+// The exact best 100 of a catalogue on one core: 1 M and 5 M items of 64 factors, with Gaussian
+// factors or with the skewed norms that factorization machines learn, with filters, and the speed
+// at which this machine reads memory in the same run.
+//
+// FMSERVE_KERNEL forces an instruction set.
+#include <benchmark/benchmark.h>
+#include <immintrin.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/catalogue_writer.h"
+#include "model/folded_catalogue.h"
+#include "model/item_filter.h"
+#include "model/weight_writer.h"
+
+namespace fmserve::model {
+namespace {
+
+constexpr uint32_t kFactors = 64;
+constexpr int64_t kContexts = 64;
+constexpr size_t kBest = 100;
+// Of the attribute "share": one item in so many has the value of that name.
+constexpr int64_t kShares[] = {2, 10, 100, 1000, 10'000};
+
+void OrDie(const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  std::exit(1);
+}
+
+template <typename T>
+T OrDie(absl::StatusOr<T> value) {
+  OrDie(value.status());
+  return *std::move(value);
+}
+
+FeatureSchema Schema() {
+  std::vector<Field> fields(2);
+  fields[0].name = "user";
+  fields[0].value_type = ValueType::kInteger;
+  fields[1].name = "item";
+  fields[1].value_type = ValueType::kInteger;
+  fields[1].side = Side::kItem;
+  return OrDie(FeatureSchema::Create(std::move(fields)));
+}
+
+std::string TemporaryPath(const char* suffix) {
+  return std::filesystem::temp_directory_path() /
+         ("topk_bench_" + std::to_string(getpid()) + suffix);
+}
+
+std::shared_ptr<const WeightFile> MakeWeights(int64_t items_count, bool skewed) {
+  const FeatureSchema schema = Schema();
+  WeightFileOptions options;
+  options.model_name = "bench";
+  options.quantization = Quantization::kF16;
+  options.k = kFactors;
+  options.schema = schema;
+  options.with_names = false;
+  WeightWriter writer(std::move(options));
+  std::mt19937_64 random(7);
+  std::normal_distribution<float> normal;
+  std::uniform_real_distribution<float> uniform(1e-3F, 1.0F);
+  std::vector<float> v(kFactors);
+  const auto add = [&](uint8_t field, int64_t value, float norm) {
+    for (float& factor : v) factor = norm * normal(random);
+    OrDie(writer.AddRow({ValueKey(schema.seed(field), value), field, "", 0.1F * norm, v}));
+  };
+  for (int64_t user = 0; user < kContexts; ++user) add(0, user, 1.0F);
+  // Rare items have hardly left the origin, popular ones have: norms fall like a power of the rank.
+  for (int64_t item = 0; item < items_count; ++item)
+    add(1, item, skewed ? std::pow(uniform(random), 3.0F) : 1.0F);
+  const std::string path = TemporaryPath(".fmw");
+  OrDie(writer.Finish(path));
+  auto file = OrDie(WeightFile::Open(path));
+  unlink(path.c_str());
+  return file;
+}
+
+std::shared_ptr<const CatalogueFile> MakeCatalogue(int64_t items_count) {
+  CatalogueOptions options;
+  options.model_name = "bench";
+  options.schema = Schema();
+  options.attributes = {"share"};
+  const uint64_t seed = options.schema.seed(1);
+  CatalogueWriter writer(std::move(options));
+  std::mt19937_64 random(9);
+  FeatureList features;
+  std::vector<std::string> names;
+  for (const int64_t share : kShares) names.push_back(std::to_string(share));
+  std::vector<std::vector<std::string_view>> values(1);
+  for (int64_t item = 0; item < items_count; ++item) {
+    features.Clear();
+    features.Add(ValueKey(seed, item), 1.0F, 1);
+    values[0].clear();
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (random() % static_cast<uint64_t>(kShares[i]) == 0) values[0].emplace_back(names[i]);
+    }
+    CatalogueItem entry;
+    entry.id = static_cast<uint64_t>(item);
+    entry.features = features.view();
+    entry.values = values;
+    OrDie(writer.Add(entry));
+  }
+  const std::string path = TemporaryPath(".fmc");
+  OrDie(writer.Finish(path));
+  auto file = OrDie(CatalogueFile::Open(path));
+  unlink(path.c_str());
+  return file;
+}
+
+const KernelTable& Kernels() { return *OrDie(DefaultKernels()); }
+
+const FoldedCatalogue& Folded(int64_t items_count, bool skewed) {
+  static std::map<std::pair<int64_t, bool>, std::shared_ptr<const FoldedCatalogue>> made;
+  auto& folded = made[{items_count, skewed}];
+  if (folded == nullptr) {
+    folded = OrDie(FoldedCatalogue::Fold(MakeWeights(items_count, skewed),
+                                         MakeCatalogue(items_count), Kernels()));
+  }
+  return *folded;
+}
+
+// A request per iteration, each of another user.
+class Requests {
+ public:
+  explicit Requests(const FoldedCatalogue& folded) : folded_(folded) {
+    const Scorer scorer(folded.weights(), Kernels());
+    const uint64_t seed = folded.weights().schema().seed(0);
+    for (int64_t user = 0; user < kContexts; ++user) {
+      FeatureList context;
+      context.Add(ValueKey(seed, user), 1.0F, 0);
+      contexts_.push_back(std::make_unique<Scratch>());
+      scorer.ScoreContext(context.view(), *contexts_.back());
+    }
+  }
+
+  void Next(const ItemFilter* filter, size_t k) {
+    const Scratch& context = *contexts_[next_++ % contexts_.size()];
+    const TopK top = folded_.Best(
+        context, k, filter, [] { return true; }, memory_);
+    benchmark::DoNotOptimize(top.items.data());
+  }
+
+ private:
+  const FoldedCatalogue& folded_;
+  std::vector<std::unique_ptr<Scratch>> contexts_;
+  TopKMemory memory_;
+  size_t next_ = 0;
+};
+
+void CountBytes(benchmark::State& state, double bytes) {
+  state.counters["bytes_per_second"] =
+      benchmark::Counter(bytes * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate, benchmark::Counter::OneK::kIs1000);
+}
+
+uint64_t ReadLines(const std::byte* memory, size_t bytes) {
+  const auto* const lanes = reinterpret_cast<const __m128i*>(memory);
+  __m128i sums[4] = {};
+  for (size_t i = 0; i < bytes / sizeof(__m128i); i += 4) {
+    _mm_prefetch(lanes + i + kScanPrefetchBytes / sizeof(__m128i), _MM_HINT_T1);
+    for (size_t lane = 0; lane < 4; ++lane)
+      sums[lane] = _mm_xor_si128(sums[lane], _mm_load_si128(lanes + i + lane));
+  }
+  const __m128i sum =
+      _mm_xor_si128(_mm_xor_si128(sums[0], sums[1]), _mm_xor_si128(sums[2], sums[3]));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(sum));
+}
+
+__attribute__((target("avx512f"))) uint64_t ReadWideLines(const std::byte* memory, size_t bytes) {
+  __m512i even = _mm512_setzero_si512();
+  __m512i odd = _mm512_setzero_si512();
+  for (size_t i = 0; i < bytes; i += 128) {
+    _mm_prefetch(memory + i + kScanPrefetchBytes, _MM_HINT_T1);
+    _mm_prefetch(memory + i + kScanPrefetchBytes + 64, _MM_HINT_T1);
+    even = _mm512_xor_si512(even, _mm512_load_si512(memory + i));
+    odd = _mm512_xor_si512(odd, _mm512_load_si512(memory + i + 64));
+  }
+  alignas(64) uint64_t words[8];
+  _mm512_store_si512(words, _mm512_xor_si512(even, odd));
+  return words[0];
+}
+
+// What one core reads of memory, strictly ascending, with the widest loads it has and the same
+// prefetches as the scan: as many bytes as the scan of so many items.
+void ReadMemory(benchmark::State& state) {
+  const size_t bytes = static_cast<size_t>(state.range(0)) * (kFactors + 5) / 4096 * 4096;
+  void* const memory =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) std::abort();
+  madvise(memory, bytes, MADV_HUGEPAGE);
+  auto* const words = static_cast<uint64_t*>(memory);
+  for (size_t i = 0; i < bytes / sizeof(uint64_t); ++i) words[i] = i;
+  const auto read = __builtin_cpu_supports("avx512f") ? ReadWideLines : ReadLines;
+  for (auto _ : state) benchmark::DoNotOptimize(read(static_cast<const std::byte*>(memory), bytes));
+  CountBytes(state, static_cast<double>(bytes));
+  munmap(memory, bytes);
+}
+
+void BestOf(benchmark::State& state, bool skewed) {
+  const FoldedCatalogue& folded = Folded(state.range(0), skewed);
+  Requests requests(folded);
+  requests.Next(nullptr, kBest);
+  for (auto _ : state) requests.Next(nullptr, static_cast<size_t>(state.range(1)));
+  CountBytes(state, static_cast<double>(state.range(0)) * (kFactors + 5));
+}
+
+void BestOfGaussian(benchmark::State& state) { BestOf(state, false); }
+void BestOfSkewed(benchmark::State& state) { BestOf(state, true); }
+
+// One item in `share` passes the filter, which is compiled for each request.
+void BestOfFiltered(benchmark::State& state) {
+  const FoldedCatalogue& folded = Folded(state.range(0), false);
+  Requests requests(folded);
+  const std::string value = std::to_string(state.range(1));
+  const std::string_view values[] = {value};
+  ItemFilter filter;
+  for (auto _ : state) {
+    filter.Begin(folded);
+    OrDie(filter.AttributeIn("share", values));
+    OrDie(filter.End());
+    requests.Next(&filter, kBest);
+  }
+}
+
+constexpr int64_t kMillion = 1'000'000;
+
+BENCHMARK(ReadMemory)
+    ->ArgName("items")
+    ->Arg(kMillion)
+    ->Arg(5 * kMillion)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BestOfGaussian)
+    ->ArgNames({"items", "K"})
+    ->ArgsProduct({{kMillion, 5 * kMillion}, {100, 1000}})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BestOfSkewed)
+    ->ArgNames({"items", "K"})
+    ->ArgsProduct({{kMillion, 5 * kMillion}, {100, 1000}})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BestOfFiltered)
+    ->ArgNames({"items", "share"})
+    ->ArgsProduct({{kMillion, 5 * kMillion}, {2, 10, 100, 1000, 10'000}})
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace fmserve::model

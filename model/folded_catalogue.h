@@ -1,0 +1,115 @@
+// A catalogue folded with the weights, and the exact best K of its items for a context.
+//
+// With a context of sums u, an item of features summed to (vector v, bias b) scores
+// context + b + <v, u>: the inner product of (v, b) and (u, 1), as in Amazon's recipe for the top x
+// of a factorization machine (Lyons et al., "Build a movie recommender with factorization machines
+// on Amazon SageMaker", 2018). The scan goes over all items in int8, sorted by the norm of v, and
+// leaves out those whose proven upper bound is below K lower bounds
+// (docs/decisions/0040-exact-top-k.md); the rest are summed again from the weights and scored in
+// double precision.
+#ifndef FMSERVE_MODEL_FOLDED_CATALOGUE_H_
+#define FMSERVE_MODEL_FOLDED_CATALOGUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "model/attribute_index.h"
+#include "model/catalogue_file.h"
+#include "model/checkpoint.h"
+#include "model/item_folder.h"
+#include "model/kernels/kernels.h"
+#include "model/scan_blocks.h"
+#include "model/scorer.h"
+#include "model/top_candidates.h"
+#include "model/weight_file.h"
+
+namespace fmserve::model {
+
+class ItemFilter;
+
+inline constexpr size_t kMaxTopK = 1000;
+
+// An item and its score, before calibration and link (Scorer::Predict).
+struct RankedItem {
+  uint32_t item = 0;  // its number: CatalogueFile::ids() and so on
+  double score = 0.0;
+};
+
+struct TopK {
+  // By score descending, equal ones by item number; valid until the next use of the memory.
+  std::span<const RankedItem> items;
+  // Of CatalogueFile::size(): the items that were looked at or proven out of reach, filtered ones
+  // included. `items` are the best of these.
+  uint32_t covered_items = 0;
+};
+
+// Memory of one request for the best K; used by one thread at a time, reused without allocating
+// once it has seen the largest request.
+class TopKMemory {
+ private:
+  friend class FoldedCatalogue;
+  friend class CatalogueScan;
+  TopCandidates candidates_;
+  ItemFolder::Memory folding_;
+  std::vector<uint32_t> items_;
+  std::vector<RankedItem> ranked_;
+  ScanHit hits_[kScanGroupBlocks];
+};
+
+// Immutable; safe from any thread.
+class FoldedCatalogue {
+ public:
+  // Folds every item. Takes the time of scoring each item twice, and 1 byte per factor and item,
+  // 13 bytes per item and what the attributes need; the files stay in use. `checkpoint` is called
+  // every ten microseconds or so of work; its errors are returned. FailedPrecondition when the
+  // catalogue's features are not those of the weights, InvalidArgument when an item's sums are not
+  // finite, ResourceExhausted.
+  static absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> Fold(
+      std::shared_ptr<const WeightFile> weights, std::shared_ptr<const CatalogueFile> catalogue,
+      const KernelTable& kernels, Checkpoint checkpoint = NeverStop);
+
+  // The best `k` items (at most kMaxTopK; more count as kMaxTopK) for the context that `context`
+  // holds (Scorer::ScoreContext with these weights), of those that `filter` lets through; null for
+  // all. Exact: the scores are the sum of context_score, the bias and the inner product of folded
+  // vector and context sums in double precision, and no item outside scores higher, nor the same
+  // with a lower number. A score that is not a number counts as minus infinity.
+  //
+  // `keep_going` is asked before every 16384 items or 256 exact scores, whichever comes first, some
+  // hundred microseconds; after false the best of what was covered come back, within some hundred
+  // microseconds more. Does not allocate when `memory` is warm.
+  TopK Best(const Scratch& context, size_t k, const ItemFilter* filter,
+            absl::FunctionRef<bool()> keep_going, TopKMemory& memory) const;
+
+  const WeightFile& weights() const { return *weights_; }
+  const CatalogueFile& file() const { return *catalogue_; }
+
+  // What the scan reads, files apart.
+  size_t bytes() const;
+
+ private:
+  friend class CatalogueScan;
+  friend class ItemFilter;
+
+  FoldedCatalogue(std::shared_ptr<const WeightFile> weights,
+                  std::shared_ptr<const CatalogueFile> catalogue, const KernelTable& kernels);
+  absl::StatusOr<std::vector<float>> FoldNorms(Checkpoint checkpoint) const;
+  absl::Status EncodeBlocks(Checkpoint checkpoint);
+
+  std::shared_ptr<const WeightFile> weights_;
+  std::shared_ptr<const CatalogueFile> catalogue_;
+  ItemFolder folder_;
+  ScanFn scan_;
+  ScanBlocks blocks_;
+  std::vector<uint32_t> order_;   // item at each place of the scan
+  std::vector<uint32_t> places_;  // place of each item
+  AttributeIndex attributes_;
+};
+
+}  // namespace fmserve::model
+
+#endif  // FMSERVE_MODEL_FOLDED_CATALOGUE_H_

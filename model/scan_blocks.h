@@ -1,0 +1,80 @@
+// Folded items in int8, laid out for the scan (kernels/scan.h), with all that its error bound
+// needs. docs/decisions/0040-exact-top-k.md proves the bound. Internal to model/.
+#ifndef FMSERVE_MODEL_SCAN_BLOCKS_H_
+#define FMSERVE_MODEL_SCAN_BLOCKS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/kernels/kernels.h"
+
+namespace fmserve::model {
+
+// What no item of a group, nor any after it, exceeds.
+struct ScanBound {
+  double norm = 0.0;       // of an item's vector
+  double bias = 0.0;       // within the group
+  double bias_rest = 0.0;  // from the group on
+};
+
+// Frees what mmap gave.
+struct Unmap {
+  size_t bytes = 0;
+  void operator()(std::byte* memory) const;
+};
+
+// Built once, by one thread; then immutable and safe from any thread. Items stand in an order of
+// the caller's choice, which pays when norms descend. Movable.
+class ScanBlocks {
+ public:
+  ScanBlocks() = default;
+
+  // Room for `items_count` items of `k` factors, on huge pages where the system has them.
+  // ResourceExhausted when there is no memory.
+  static absl::StatusOr<ScanBlocks> Allocate(uint32_t items_count, uint32_t k);
+
+  uint32_t blocks_count() const { return (items_count_ + kScanBlockItems - 1) / kScanBlockItems; }
+  uint32_t groups_count() const { return (items_count_ + kScanGroupItems - 1) / kScanGroupItems; }
+
+  // Items of that block: 16 but for the last.
+  uint32_t ItemsOf(uint32_t block) const;
+
+  // Encodes one block: ItemsOf(block) vectors of PaddedK(k) floats, one after the other, and their
+  // biases, all finite.
+  void Encode(uint32_t block, std::span<const float> vectors, std::span<const double> biases);
+
+  // After the last Encode.
+  void Finish();
+
+  // After Finish. What no item exceeds in absolute value.
+  double max_norm() const { return bounds_.empty() ? 0.0 : bounds_.front().norm; }
+  double max_abs_bias() const { return max_abs_bias_; }
+  const ScanBound& bound(uint32_t group) const { return bounds_[group]; }
+  const std::byte* group(uint32_t group) const { return memory_.get() + group * group_bytes_; }
+  uint32_t BlocksOf(uint32_t group) const;
+  size_t bytes() const { return memory_.get_deleter().bytes; }
+
+  // The context in int8. NaN as scale, which makes every item a hit, when scores may leave the
+  // range in which floats behave.
+  ScanContext Quantize(std::span<const float> sums) const;
+
+ private:
+  std::byte* block(uint32_t block) const;
+
+  uint32_t items_count_ = 0;
+  uint32_t k_ = 0;
+  uint32_t quads_count_ = 0;
+  size_t block_bytes_ = 0;
+  size_t group_bytes_ = 0;
+  std::unique_ptr<std::byte[], Unmap> memory_;
+  std::vector<ScanBound> bounds_;
+  double max_abs_bias_ = 0.0;
+};
+
+}  // namespace fmserve::model
+
+#endif  // FMSERVE_MODEL_SCAN_BLOCKS_H_
