@@ -101,6 +101,21 @@ def known_items(bin_dir):
     yield row("known items: 1,000 of 1 M folded ones, f32, k=64", "us", times[best], at_most=45.0)
 
 
+def top_k(bin_dir):
+    """The exact best K of a catalogue on one core, beside reading the same bytes."""
+    cases = google_benchmark(bin_dir, "topk_bench", "ReadMemory|(Gaussian|Skewed).*K:100$|share:(10|1000)$", seconds=0.2)
+    times = {case: [r["cpu_time"] for r in results] for case, results in cases.items()}
+    for items, bar in ((1_000_000, 3.5), (5_000_000, 16.0)):
+        scan, read = times[f"BestOfGaussian/items:{items}/K:100"], times[f"ReadMemory/items:{items}"]
+        name = f"best 100 of {items // 1_000_000} M items, k=64"
+        yield row(f"{name}, Gaussian, exact", "ms", scan, at_most=bar)
+        yield row(f"{name}: bandwidth of the scan over that of a plain read", "x",
+                  [r / s for r, s in zip(read, scan)], at_least=0.75)
+        yield row(f"{name}, skewed norms", "ms", times[f"BestOfSkewed/items:{items}/K:100"])
+        for share in (10, 1000):
+            yield row(f"{name}, filter passes 1 in {share}", "ms", times[f"BestOfFiltered/items:{items}/share:{share}"])
+
+
 def report_of(command):
     """Runs a comparison that writes its figures with --json; nothing when it was skipped."""
     with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +154,8 @@ def wire(_bin_dir):
 
 
 # Name -> generator of rows. Each takes the build folder.
-STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "onnx_runtime": onnx_runtime, "wire": wire}
+STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "top_k": top_k,
+         "onnx_runtime": onnx_runtime, "wire": wire}
 
 
 def machine():
