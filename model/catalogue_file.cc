@@ -55,6 +55,20 @@ class CatalogueParser {
                   .file_size = header_.file_size,
                   .items_count = header_.items_count,
                   .features_count = header_.features_count};
+    struct SectionParser {
+      CatalogueSection type;
+      bool required;
+      absl::Status (CatalogueParser::*parse)(const Section& section);
+    };
+    static constexpr SectionParser kParsers[] = {
+        {CatalogueSection::kSchema, true, &CatalogueParser::ParseSchema},
+        {CatalogueSection::kIds, true, &CatalogueParser::ParseIds},
+        {CatalogueSection::kFeatures, true, &CatalogueParser::ParseFeatures},
+        {CatalogueSection::kAttributes, true, &CatalogueParser::ParseAttributeTable},
+        {CatalogueSection::kAttributeValues, true, &CatalogueParser::ParseAttributeValues},
+        {CatalogueSection::kBids, false, &CatalogueParser::ParseBids},
+        {CatalogueSection::kMetadata, false, &CatalogueParser::ParseDescription},
+    };
     for (const auto& [type, required, parse] : kParsers) {
       const Section* const section = FindSection(sections_, static_cast<uint32_t>(type));
       if (section == nullptr) {
@@ -180,28 +194,11 @@ class CatalogueParser {
         absl::StrCat(section.bytes.size(), " bytes, but its counts take ", expected_bytes));
   }
 
-  struct SectionParser {
-    CatalogueSection type;
-    bool required;
-    absl::Status (CatalogueParser::*parse)(const Section& section);
-  };
-  static const SectionParser kParsers[7];
-
   CatalogueFile& out_;
   const Checkpoint checkpoint_;
   CatalogueHeader header_ = {};
   std::vector<Section> sections_;
   std::vector<AttributeNames> attribute_names_;
-};
-
-const CatalogueParser::SectionParser CatalogueParser::kParsers[7] = {
-    {CatalogueSection::kSchema, true, &CatalogueParser::ParseSchema},
-    {CatalogueSection::kIds, true, &CatalogueParser::ParseIds},
-    {CatalogueSection::kFeatures, true, &CatalogueParser::ParseFeatures},
-    {CatalogueSection::kAttributes, true, &CatalogueParser::ParseAttributeTable},
-    {CatalogueSection::kAttributeValues, true, &CatalogueParser::ParseAttributeValues},
-    {CatalogueSection::kBids, false, &CatalogueParser::ParseBids},
-    {CatalogueSection::kMetadata, false, &CatalogueParser::ParseDescription},
 };
 
 absl::StatusOr<std::shared_ptr<const CatalogueFile>> CatalogueFile::Open(const std::string& path,

@@ -126,7 +126,7 @@ absl::Status ItemFilter::And(size_t sets_count) { return Reduce(sets_count, std:
 
 absl::Status ItemFilter::Or(size_t sets_count) { return Reduce(sets_count, std::bit_or<>()); }
 
-absl::Status ItemFilter::End() {
+absl::Status ItemFilter::End() const {
   if (depth_ == 1) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("a filter of ", depth_, " sets; combine them into one"));

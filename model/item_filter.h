@@ -48,7 +48,7 @@ class ItemFilter {
   absl::Status Or(size_t sets_count);
 
   // One set must be left: the items that FoldedCatalogue::Best may return.
-  absl::Status End();
+  absl::Status End() const;
 
   // After End. How many items the set has.
   uint32_t CountItems() const;

@@ -7,10 +7,12 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 namespace fmserve::model {
 
@@ -42,19 +44,24 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   return file;
 }
 
+// A mapping begins with a line "7f21c0000000-7f21c0200000 r--s ...", and lines like
+// "FilePmdMapped:      2048 kB" follow.
 uint64_t MappedFile::HugePageBytes() const {
+  constexpr absl::string_view kHugePages = "FilePmdMapped:";
   const auto begin = reinterpret_cast<uintptr_t>(data_);
   std::ifstream maps("/proc/self/smaps");
   std::string line;
   bool inside = false;
   uint64_t kilobytes = 0;
   while (std::getline(maps, line)) {
-    unsigned long first = 0;
-    unsigned long last = 0;
-    unsigned long value = 0;
-    if (std::sscanf(line.c_str(), "%lx-%lx ", &first, &last) == 2) {
-      inside = first >= begin && first < begin + size_;
-    } else if (inside && std::sscanf(line.c_str(), "FilePmdMapped: %lu kB", &value) == 1) {
+    uint64_t value = 0;
+    if (absl::SimpleHexAtoi(line.substr(0, line.find('-')), &value)) {
+      inside = value >= begin && value < begin + size_;
+      continue;
+    }
+    absl::string_view text = line;
+    if (inside && absl::ConsumePrefix(&text, kHugePages) && absl::ConsumeSuffix(&text, " kB") &&
+        absl::SimpleAtoi(text, &value)) {
       kilobytes += value;
     }
   }

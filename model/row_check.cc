@@ -20,7 +20,7 @@ uint64_t WordAt(const std::byte* bytes) {
 }
 
 // Strides are multiples of 32 bytes and prefixes of 16, so rows and values are whole words.
-bool AllZero(std::span<const std::byte> words) {
+bool AllWordsZero(std::span<const std::byte> words) {
   uint64_t any = 0;
   for (size_t i = 0; i < words.size(); i += sizeof(uint64_t)) any |= WordAt(&words[i]);
   return any == 0;
@@ -32,7 +32,7 @@ bool PaddingIsZero(std::span<const std::byte> padding) {
   for (size_t i = 0; i < odd_bytes; ++i) {
     if (padding[i] != std::byte{0}) return false;
   }
-  return AllZero(padding.subspan(odd_bytes));
+  return AllWordsZero(padding.subspan(odd_bytes));
 }
 
 // Whether a floating-point number in `words` is infinite or NaN. `exponents` has a one in each
@@ -119,7 +119,7 @@ class RunChecker {
   const char* Problem(uint64_t slot, uint64_t key, uint64_t found) {
     const std::byte* const row = rows_.row(slot);
     if (key == format::kEmptyKey) {
-      return AllZero({row, rows_.stride_bytes}) ? "" : "an empty slot is not zero";
+      return AllWordsZero({row, rows_.stride_bytes}) ? "" : "an empty slot is not zero";
     }
     ++rows_count_;
     return found == slot ? RowProblem(rows_, row) : "the lookup of its key ends elsewhere";

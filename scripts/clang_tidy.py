@@ -66,7 +66,8 @@ def main():
     build = options.build.resolve()
     entries = json.loads((build / "compile_commands.json").read_text())
     left_out = tuple(str(folder) for folder in (root / "tests", build / "tests", build / "proto"))
-    entries = {e["file"]: e for e in entries if not e["file"].startswith(left_out)}.values()
+    entries = {e["file"]: e for e in entries
+               if not e["file"].startswith(left_out) and not e["file"].endswith(".pb.cc")}.values()
     marks = [(entry, options.cache / fingerprint(entry, root, build, salt)) for entry in entries]
     changed = [(entry, mark) for entry, mark in marks if not mark.exists()]
     print(f"{len(changed)} of {len(marks)} groups of sources changed", flush=True)

@@ -33,6 +33,6 @@ fi
 say "listing sources over 400 lines"
 sources | xargs -d '\n' wc -l | awk '$2 != "total" && $1 > 400'
 
-build lint fmserve_proto
+build lint fmserve_proto fmserve_bench_onnx_subset
 say "running clang-tidy"
 python3 scripts/clang_tidy.py --build "$build_root/lint" --cache "${XDG_CACHE_HOME:-$HOME/.cache}/fmserve-lint" --jobs "$(nproc)"

@@ -31,8 +31,8 @@ constexpr int kLogErrors = 3;
 constexpr int kArenaAllocator = 1;
 constexpr int kDefaultMemory = 0;
 constexpr int kEnableAllOptimizations = 99;
-constexpr int kFloat = 1;
-constexpr int kInt32 = 6;
+constexpr int kFloatTensor = 1;
+constexpr int kInt32Tensor = 6;
 
 struct ApiBase {
   void* const* (*get_api)(uint32_t version);
@@ -91,12 +91,13 @@ absl::StatusOr<OrtTensor> OrtTensor::Create(const OrtLibrary& library,
                                             std::span<const int32_t> values,
                                             std::span<const int64_t> dims) {
   // Inputs are not written to, though the API has no const.
-  return Create(library, const_cast<int32_t*>(values.data()), values.size_bytes(), dims, kInt32);
+  return Create(library, const_cast<int32_t*>(values.data()), values.size_bytes(), dims,
+                kInt32Tensor);
 }
 
 absl::StatusOr<OrtTensor> OrtTensor::Create(const OrtLibrary& library, std::span<float> values,
                                             std::span<const int64_t> dims) {
-  return Create(library, values.data(), values.size_bytes(), dims, kFloat);
+  return Create(library, values.data(), values.size_bytes(), dims, kFloatTensor);
 }
 
 absl::StatusOr<OrtModel> OrtModel::Create(const OrtLibrary& library, std::string_view model_bytes,
