@@ -6,7 +6,8 @@
 # the version that they name, p99 inside and outside of the swaps, and the server's resident memory around each swap.
 #
 # A swap lasts from the moment when the manifest is written to 1 s after the first response of the new version: fetching,
-# verifying, warming, the exchange, and unmapping the oldest. `fm publish` itself (verifying and copying the file into the
+# verifying, warming, the exchange, and unmapping the oldest; what comes later, giving the blocks of the oldest file back in
+# small steps, counts as outside. `fm publish` itself (verifying and copying the file into the
 # store, on another machine in real life) is a phase of its own, because it takes its share of this machine.
 #
 # Fails when a request fails or is wrong, when p99 within swaps is above 1.5 times that outside, or when memory does not come
@@ -60,6 +61,8 @@ resident() {
 }
 resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$server_pid/status"; }
 peak() { awk '/^VmHWM/ { printf "%.0f MB", $2 / 1024 }' "/proc/$server_pid/status"; }
+# ms of processor time, of all processors, that the host of a virtual machine gave to others since the start.
+stolen_ms() { awk '/^cpu / { print $9 * 10 }' /proc/stat; }
 reset_peak() { echo 5 >"/proc/$server_pid/clear_refs"; }
 
 load=("$fm" load --target "$target" --model "$model" --schema "$work/schema.yaml" --data "$work/rows.tsv"
@@ -94,6 +97,7 @@ say "$minutes minutes at $rate requests of $candidates candidates per second, a 
   >"$work/load.json" &
 load_pid=$!
 sleep "$every"
+stolen_before_ms=$(stolen_ms)
 publishing='' swaps='' version=1 settled_kb=() ratio=''
 end=$((SECONDS + minutes * 60))
 while ((SECONDS < end)); do
@@ -123,6 +127,9 @@ done
 touch "$work/enough"
 wait "$load_pid" || fail 'the load generator found wrong predictions, or no answers'
 load_pid=''
+
+awk -v ms=$(($(stolen_ms) - stolen_before_ms)) -v minutes="$minutes" -v processors="$(nproc)" \
+  'BEGIN { printf "of the processors, %.1f %% went to others on the same host\n", ms / (minutes * 600 * processors) }'
 
 phases=("publishing=$publishing" "swap=$swaps" "quiet=:")
 python3 scripts/latency_phases.py "$work/records.tsv" "${phases[@]}"

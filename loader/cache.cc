@@ -1,8 +1,5 @@
 #include "loader/cache.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -70,10 +67,8 @@ std::string Cache::WeightPath(uint64_t version) const {
   return absl::StrCat(folder_, "/", WeightFileName(version));
 }
 
-absl::Status Cache::Remove(uint64_t version) const {
-  const std::string path = WeightPath(version);
-  if (unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
-  return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot remove"));
+absl::StatusOr<FileDescriptor> Cache::Detach(uint64_t version) const {
+  return DetachFile(WeightPath(version));
 }
 
 }  // namespace fmserve::loader

@@ -36,8 +36,8 @@ class Cache {
   // Where the file of a version lies or is to lie.
   std::string WeightPath(uint64_t version) const;
 
-  // A mapping of the file stays valid.
-  absl::Status Remove(uint64_t version) const;
+  // DetachFile: a mapping of the file stays valid.
+  absl::StatusOr<FileDescriptor> Detach(uint64_t version) const;
 
  private:
   Cache(std::string folder, FolderLock lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}

@@ -22,6 +22,15 @@ absl::Status ErrnoStatus(const std::string& path, const char* what) {
   return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot ", what));
 }
 
+absl::StatusOr<FileDescriptor> Open(const std::string& path, int access) {
+  FileDescriptor file(open(path.c_str(), access | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return ErrnoStatus(path, "open");
+  struct stat stat = {};
+  if (fstat(file.get(), &stat) != 0) return ErrnoStatus(path, "stat");
+  if (!S_ISREG(stat.st_mode)) return absl::InvalidArgumentError(path + ": is not a regular file");
+  return file;
+}
+
 }  // namespace
 
 FileDescriptor::~FileDescriptor() {
@@ -29,12 +38,27 @@ FileDescriptor::~FileDescriptor() {
 }
 
 absl::StatusOr<FileDescriptor> OpenRegularFile(const std::string& path) {
-  FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return ErrnoStatus(path, "open");
-  struct stat stat = {};
-  if (fstat(file.get(), &stat) != 0) return ErrnoStatus(path, "stat");
-  if (!S_ISREG(stat.st_mode)) return absl::InvalidArgumentError(path + ": is not a regular file");
+  return Open(path, O_RDONLY);
+}
+
+absl::StatusOr<FileDescriptor> DetachFile(const std::string& path) {
+  absl::StatusOr<FileDescriptor> file = Open(path, O_WRONLY);
+  if (file.ok() && unlink(path.c_str()) != 0) return ErrnoStatus(path, "remove");
   return file;
+}
+
+absl::Status FreeInSteps(const FileDescriptor& file, model::Checkpoint checkpoint) {
+  constexpr off_t kStepBytes = off_t{2} << 20;
+  struct stat stat = {};
+  if (fstat(file.get(), &stat) != 0) return absl::ErrnoToStatus(errno, "cannot stat");
+  if (stat.st_nlink != 0) return absl::FailedPreconditionError("the file has a name");
+  for (off_t size_bytes = stat.st_size; size_bytes > 0;) {
+    size_bytes = (size_bytes - 1) / kStepBytes * kStepBytes;
+    if (ftruncate(file.get(), size_bytes) != 0)
+      return absl::ErrnoToStatus(errno, "cannot truncate");
+    if (absl::Status status = checkpoint(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<size_t> ReadFull(const FileDescriptor& file, std::span<std::byte> buffer,
@@ -75,7 +99,7 @@ absl::Status CreateFolder(const std::string& folder) {
 absl::Status WriteSmallFile(const std::string& path, std::string_view content) {
   absl::StatusOr<model::AtomicFile> file = model::AtomicFile::Create(path);
   if (!file.ok()) return file.status();
-  const absl::Status status = file->WriteAt(0, std::as_bytes(std::span(content)));
+  const absl::Status status = file->Append(std::as_bytes(std::span(content)));
   return status.ok() ? file->Commit() : status;
 }
 

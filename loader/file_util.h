@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 
 namespace fmserve::loader {
 
@@ -48,6 +49,22 @@ absl::Status WriteSmallFile(const std::string& path, std::string_view content);
 
 // Creates the folder and what is missing above it.
 absl::Status CreateFolder(const std::string& folder);
+
+// Removes a file and gives its blocks back a few MB at a time, calling `checkpoint` in between:
+// freeing many at once can hold up a whole machine, above all where the file system tells the disk
+// of each (TRIM); RocksDB's DeleteScheduler does the same. An error of `checkpoint` ends the steps,
+// not the removal. Ok when there is no such file. Shortens the file, so nobody may have it mapped.
+absl::Status RemoveInSteps(const std::string& path, model::Checkpoint checkpoint);
+
+// Takes the name from a file. Its content stays until the descriptor is closed, or FreeInSteps.
+absl::StatusOr<FileDescriptor> DetachFile(const std::string& path);
+
+// Gives the blocks of a file that has no name any more back a few MB at a time, calling
+// `checkpoint` in between and ending with its error: freeing many at once can hold up a whole
+// machine, above all where the disk is told of each (TRIM). RocksDB's DeleteScheduler does the
+// same. Nobody may have the file mapped. FailedPrecondition, and nothing happens, for a file that
+// has a name.
+absl::Status FreeInSteps(const FileDescriptor& file, model::Checkpoint checkpoint);
 
 // Removes what killed writers (model::AtomicFile) left in a folder. Only for who holds the folder's
 // lock.

@@ -1,22 +1,10 @@
 #include "loader/low_priority_worker.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <utility>
 
+#include "loader/thread_priority.h"
+
 namespace fmserve::loader {
-namespace {
-
-// A tenth of the weight of a thread that serves: it gives way at once, but a machine that is always
-// busy still loads.
-constexpr int kLowPriority = 10;
-
-// Linux sets the priority of a single thread, and with it that of its reads and writes. Lowering is
-// always allowed.
-void LowerThreadPriority() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLowPriority); }
-
-}  // namespace
 
 LowPriorityWorker::LowPriorityWorker(std::function<void()> notify)
     : notify_(std::move(notify)), thread_([this] { Run(); }) {}

@@ -42,7 +42,7 @@ absl::Status ModelLoader::Unpin() { return impl_->Unpin(); }
 ModelStatus ModelLoader::Impl::GetStatus() const {
   const std::shared_ptr<const Snapshot> previous = slot_.Previous();
   ModelStatus status;
-  status.huge_page_bytes = slot_.HugePageBytes();
+  status.huge_page_bytes = slot_.huge_page_bytes();
   const Lock lock(mutex_);
   status.model = options_.model;
   status.serving_version = state_.serving_version;

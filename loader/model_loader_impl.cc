@@ -47,7 +47,7 @@ absl::Status ModelLoader::Impl::Start() {
     cache_.emplace(*std::move(cache));
     state_ = *std::move(state);
     ServeFromCache();
-    next_poll_ = next_save_ = next_reclaim_ = Clock::now();
+    next_poll_ = next_save_ = Clock::now();
     worker_ = std::make_unique<LowPriorityWorker>([this] {
       const Lock worker_lock(mutex_);
       wake_.notify_one();
@@ -116,7 +116,6 @@ void ModelLoader::Impl::StartNextWork() {
 
 ModelLoader::Clock::time_point ModelLoader::Impl::NextWakeUp() const {
   Clock::time_point next = worker_->busy() ? Clock::now() + std::chrono::hours(1) : next_poll_;
-  if (reclaim_) next = std::min(next, next_reclaim_);
   if (changes_count_ != saved_changes_count_) next = std::min(next, next_save_);
   return next;
 }

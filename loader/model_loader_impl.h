@@ -1,9 +1,10 @@
 // The state machine of ModelLoader. Internal to loader/.
 //
-// Two threads. The loader's thread decides, publishes and saves: it never touches a store, so that
-// it is always there within milliseconds. The worker does the long and heavy things at low priority
-// and hands back what came of them. Public methods change the state under the mutex and wake the
-// loader's thread; nobody keeps the mutex during input or output.
+// Three threads. The loader's thread decides, publishes and saves: it never touches a store, so
+// that it is always there within milliseconds. The worker does the long and heavy things at low
+// priority and hands back what came of them. The cleaner gives back what a swap left behind. Public
+// methods change the state under the mutex and wake the loader's thread; nobody keeps the mutex
+// during input or output.
 #ifndef FMSERVE_LOADER_MODEL_LOADER_IMPL_H_
 #define FMSERVE_LOADER_MODEL_LOADER_IMPL_H_
 
@@ -23,6 +24,7 @@
 #include "absl/time/time.h"
 #include "loader/backoff.h"
 #include "loader/cache.h"
+#include "loader/cleaner.h"
 #include "loader/low_priority_worker.h"
 #include "loader/model_loader.h"
 #include "loader/preparer.h"
@@ -83,13 +85,12 @@ class ModelLoader::Impl {
   void StartNextWork();
   Clock::time_point NextWakeUp() const;
 
-  // What needs the mutex to be free: listener, saving, removing files, unmapping. False when there
-  // was nothing to do.
+  // What needs the mutex to be free: listener, saving, removing files. False when there was nothing
+  // to do.
   bool DoChores(Lock& lock);
   bool DeliverEvents(Lock& lock);
   bool SaveState(Lock& lock);
   bool RemoveFiles(Lock& lock);
-  bool ReclaimSnapshots(Lock& lock);
 
   void StartPoll();
   PollResult Poll(const PollJob& job);  // on the worker, without the mutex
@@ -123,6 +124,7 @@ class ModelLoader::Impl {
   const EventListener listener_;
   std::optional<Cache> cache_;
   ModelSlot slot_;
+  Cleaner cleaner_{slot_};
   std::atomic<LoadState> progress_ = LoadState::kIdle;
 
   mutable std::mutex mutex_;         // guards everything below but the threads
@@ -144,8 +146,6 @@ class ModelLoader::Impl {
   uint64_t swaps_count_ = 0;
   uint64_t serving_since_unix_us_ = 0;
   bool restore_previous_ = false;
-  bool reclaim_ = false;
-  Clock::time_point next_reclaim_;
   std::vector<uint64_t> removals_;
   std::vector<LoaderEvent> events_;
   std::vector<TicketPtr> reloads_asked_;

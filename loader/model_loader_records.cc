@@ -11,7 +11,6 @@ namespace {
 using Kind = LoaderEvent::Kind;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kReclaimInterval{50};
 constexpr milliseconds kSaveRetryInterval{1000};
 
 }  // namespace
@@ -31,7 +30,7 @@ void ModelLoader::Impl::Publish(std::shared_ptr<const Snapshot> snapshot,
   state_.rejections.erase(manifest.version);
   serving_since_unix_us_ = UnixMicros();
   restore_previous_ = false;
-  reclaim_ = true;
+  cleaner_.SnapshotWasRetired();
   Emit(Kind::kPublished, manifest.version, "",
        state_.previous_version == 0 ? "the first version"
                                     : absl::StrCat("after version ", state_.previous_version));
@@ -132,8 +131,7 @@ bool ModelLoader::Impl::DoChores(Lock& lock) {
   const bool saved = SaveState(lock);
   const bool delivered = DeliverEvents(lock);
   const bool removed = RemoveFiles(lock);
-  const bool reclaimed = ReclaimSnapshots(lock);
-  return saved || delivered || removed || reclaimed;
+  return saved || delivered || removed;
 }
 
 bool ModelLoader::Impl::SaveState(Lock& lock) {
@@ -167,18 +165,11 @@ bool ModelLoader::Impl::RemoveFiles(Lock& lock) {
   const std::vector<uint64_t> removals = std::exchange(removals_, {});
   lock.unlock();
   // A file that cannot be removed now is met again after the next start.
-  for (const uint64_t version : removals) cache_->Remove(version).IgnoreError();
+  for (const uint64_t version : removals) {
+    if (absl::StatusOr<FileDescriptor> file = cache_->Detach(version); file.ok())
+      cleaner_.Free(*std::move(file));
+  }
   lock.lock();
-  return true;
-}
-
-bool ModelLoader::Impl::ReclaimSnapshots(Lock& lock) {
-  if (!reclaim_ || Clock::now() < next_reclaim_) return false;
-  lock.unlock();
-  const size_t held_count = slot_.Reclaim();
-  lock.lock();
-  reclaim_ = held_count > 0;
-  next_reclaim_ = Clock::now() + kReclaimInterval;
   return true;
 }
 

@@ -45,16 +45,16 @@ uint64_t ModelSlot::mapped_bytes() const {
   return bytes;
 }
 
-uint64_t ModelSlot::HugePageBytes() const {
+uint64_t ModelSlot::huge_page_bytes() const {
+  const std::lock_guard lock(mutex_);
   uint64_t bytes = 0;
-  for (const auto& snapshot : {Get(), Previous()}) {
-    if (snapshot != nullptr) bytes += snapshot->file().HugePageBytes();
-  }
+  if (current_ != nullptr) bytes += current_->huge_page_bytes();
+  if (previous_ != nullptr) bytes += previous_->huge_page_bytes();
   return bytes;
 }
 
-size_t ModelSlot::Reclaim() {
-  std::vector<std::shared_ptr<const Snapshot>> unused;  // destroyed after the lock is gone
+std::vector<std::shared_ptr<const Snapshot>> ModelSlot::TakeUnused() {
+  std::vector<std::shared_ptr<const Snapshot>> unused;
   const std::lock_guard lock(mutex_);
   // Nobody can take a new reference to a retired snapshot, so a count of one stays one.
   const auto held_end = std::partition(
@@ -62,7 +62,12 @@ size_t ModelSlot::Reclaim() {
       [](const std::shared_ptr<const Snapshot>& snapshot) { return snapshot.use_count() > 1; });
   std::move(held_end, retired_.end(), std::back_inserter(unused));
   retired_.erase(held_end, retired_.end());
-  return retired_.size();
+  return unused;
+}
+
+bool ModelSlot::HasRetired() const {
+  const std::lock_guard lock(mutex_);
+  return !retired_.empty();
 }
 
 }  // namespace fmserve::loader

@@ -40,13 +40,15 @@ class ModelSlot {
   // Size of all weight files that the slot keeps mapped.
   uint64_t mapped_bytes() const;
 
-  // How much of current and previous lies on 2 MB pages. Takes milliseconds.
-  uint64_t HugePageBytes() const;
+  // How much of current and previous lies on 2 MB pages.
+  uint64_t huge_page_bytes() const;
 
-  // Destroys retired snapshots that no request holds any more, in the calling thread: a request
-  // that drops the last reference would otherwise pay for the unmapping. Returns how many are still
-  // held. The loader calls it.
-  size_t Reclaim();
+  // Takes out the retired snapshots that no request holds any more. The caller has the last
+  // references and pays for the unmapping, which a request must not.
+  std::vector<std::shared_ptr<const Snapshot>> TakeUnused();
+
+  // Whether requests still hold retired snapshots.
+  bool HasRetired() const;
 
  private:
   mutable std::mutex mutex_;

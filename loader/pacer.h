@@ -9,16 +9,16 @@
 
 namespace fmserve::loader {
 
-// Makes work of short slices, each followed by a rest of twice its length. A low priority alone is
-// not enough: the kernel finishes what it does for a thread (a write, a page fault) before a more
-// important one may run, and it hardly moves waiting threads to a processor that has anything to
-// do, however unimportant. A rest ends both within a slice. Slices are measured in processor time:
-// who had to wait for others, or for a disk, has rested already. For one thread: that which makes
-// it and calls it.
+// Makes work of short slices, each followed by a rest of four times its length. A low priority
+// alone is not enough: the kernel finishes what it does for a thread (a write, a page fault) before
+// a more important one may run, and it hardly moves waiting threads to a processor that has
+// anything to do, however unimportant. A rest ends both within a slice. Slices are measured in
+// processor time: who had to wait for others, or for a disk, has rested already. For one thread:
+// that which makes it and calls it.
 class Pacer {
  public:
   static constexpr std::chrono::microseconds kSlice{250};
-  static constexpr int kRestPerWork = 2;
+  static constexpr int kRestPerWork = 4;
   static constexpr std::chrono::milliseconds kMaxRest{10};
 
   explicit Pacer(std::stop_token stop);

@@ -42,36 +42,39 @@ class HashingCopy {
   HashingCopy(model::AtomicFile& file, uint64_t max_bytes) : file_(file), max_bytes_(max_bytes) {}
 
   absl::Status Append(std::span<const std::byte> bytes) {
-    if (bytes.size() > max_bytes_ - size_bytes_) {
+    if (bytes.size() > max_bytes_ - file_.size_bytes()) {
       too_long_ = true;
       return absl::OutOfRangeError(absl::StrCat("more than ", max_bytes_, " bytes"));
     }
     hash_.Update(bytes);
-    const absl::Status status = file_.WriteAt(size_bytes_, bytes);
-    size_bytes_ += bytes.size();
-    return status;
+    return file_.Append(bytes);
   }
 
   uint64_t max_bytes() const { return max_bytes_; }
-  uint64_t size_bytes() const { return size_bytes_; }
+  uint64_t size_bytes() const { return file_.size_bytes(); }
   bool too_long() const { return too_long_; }
   std::string HexDigest() { return hash_.HexDigest(); }
 
  private:
   model::AtomicFile& file_;
   const uint64_t max_bytes_;
-  uint64_t size_bytes_ = 0;
   bool too_long_ = false;
   Sha256 hash_;
 };
 
-absl::StatusOr<std::shared_ptr<const Snapshot>> OpenSnapshot(const LoaderOptions& options,
-                                                             const std::string& path,
-                                                             model::Checkpoint checkpoint) {
+absl::StatusOr<std::shared_ptr<Snapshot>> OpenSnapshot(const LoaderOptions& options,
+                                                       const std::string& path,
+                                                       model::Checkpoint checkpoint) {
   absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
       model::WeightFile::Open(path, checkpoint);
   if (!file.ok()) return file.status();
-  return std::make_shared<const Snapshot>(*std::move(file), *options.kernels);
+  return std::make_shared<Snapshot>(*std::move(file), *options.kernels);
+}
+
+absl::Status WarmSnapshot(Snapshot& snapshot, model::Checkpoint checkpoint) {
+  const absl::Status status = Warm(snapshot.file(), checkpoint);
+  snapshot.MeasureHugePages();
+  return status;
 }
 
 }  // namespace
@@ -97,8 +100,8 @@ Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
   const bool named = !manifest.sha256.empty();
   const absl::StatusOr<std::string> fingerprint = source_.Fingerprint(manifest.version);
   if (!fingerprint.ok()) return Fail(fingerprint.status());
-  absl::StatusOr<model::AtomicFile> file =
-      model::AtomicFile::Create(cache_.WeightPath(manifest.version));
+  absl::StatusOr<model::AtomicFile> file = model::AtomicFile::Create(
+      cache_.WeightPath(manifest.version), model::AtomicFile::Writing::kDirect);
   if (!file.ok()) return Fail(file.status());
   HashingCopy copy(*file, named ? manifest.size_bytes : options_.gates.max_file_bytes);
   const absl::Status status =
@@ -127,8 +130,7 @@ Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
                   absl::StrCat("the file's SHA-256 is ", fetched.manifest.sha256,
                                ", the manifest says ", manifest.sha256));
   }
-  // What is verified next is what the disk gives back, on large pages where the kernel has them.
-  if (absl::Status flushed = file->FlushAndEvict(); !flushed.ok()) return Fail(std::move(flushed));
+  if (absl::Status flushed = file->Flush(); !flushed.ok()) return Fail(std::move(flushed));
   Prepared prepared = Verify(fetched, file->temporary_path(), *fingerprint, checkpoint, progress);
   if (prepared.outcome != Outcome::kReady) {
     prepared.rejection.sha256 = manifest.sha256;
@@ -142,8 +144,7 @@ Prepared Preparer::Verify(const PrepareJob& job, const std::string& path,
                           const std::string& fingerprint, model::Checkpoint checkpoint,
                           const Progress& progress) const {
   progress(LoadState::kVerifying);
-  absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot =
-      OpenSnapshot(options_, path, checkpoint);
+  absl::StatusOr<std::shared_ptr<Snapshot>> snapshot = OpenSnapshot(options_, path, checkpoint);
   if (!snapshot.ok()) {
     if (!BlamesContent(snapshot.status())) return Fail(snapshot.status());
     // The file lies under a temporary name that tells an operator nothing.
@@ -158,7 +159,7 @@ Prepared Preparer::Verify(const PrepareJob& job, const std::string& path,
                                                      .operator_asked = job.operator_asked});
   if (!gates.passed) return Reject(job, fingerprint, gates.gate, gates.detail);
   progress(LoadState::kWarming);
-  const absl::Status warmed = Warm((*snapshot)->file(), checkpoint);
+  const absl::Status warmed = WarmSnapshot(**snapshot, checkpoint);
   if (!warmed.ok()) return Fail(warmed);
   return {.outcome = Outcome::kReady, .snapshot = *std::move(snapshot), .manifest = job.manifest};
 }
@@ -167,15 +168,14 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> OpenCached(const LoaderOptions& 
                                                            const Cache& cache, uint64_t version,
                                                            model::Checkpoint checkpoint) {
   const std::string path = cache.WeightPath(version);
-  absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot =
-      OpenSnapshot(options, path, checkpoint);
+  absl::StatusOr<std::shared_ptr<Snapshot>> snapshot = OpenSnapshot(options, path, checkpoint);
   if (!snapshot.ok()) return snapshot.status();
   const model::WeightInfo& info = (*snapshot)->file().info();
   if (info.model_name != options.model || info.version != version) {
     return absl::DataLossError(
         absl::StrCat(path, ": is version ", info.version, " of model '", info.model_name, "'"));
   }
-  const absl::Status warmed = Warm((*snapshot)->file(), checkpoint);
+  const absl::Status warmed = WarmSnapshot(**snapshot, checkpoint);
   if (!warmed.ok()) return warmed;
   return snapshot;
 }

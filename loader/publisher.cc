@@ -103,7 +103,7 @@ absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manif
       if (!status.ok()) return status;
     }
     hash.Update(bytes);
-    if (absl::Status status = copy.WriteAt(manifest.size_bytes, bytes); !status.ok()) return status;
+    if (absl::Status status = copy.Append(bytes); !status.ok()) return status;
     manifest.size_bytes += bytes.size();
     if (absl::Status status = pacer.Step(); !status.ok()) return status;
   }

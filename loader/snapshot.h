@@ -11,7 +11,8 @@
 
 namespace fmserve::loader {
 
-// Immutable; safe from any thread. Its memory is the mapping of the weight file and a few KiB.
+// Immutable once others see it; safe from any thread. Its memory is the mapping of the weight file
+// and a few KiB.
 class Snapshot {
  public:
   Snapshot(std::shared_ptr<const model::WeightFile> file, const model::KernelTable& kernels)
@@ -22,9 +23,15 @@ class Snapshot {
   const model::FeatureSchema& schema() const { return file_->schema(); }
   uint64_t version() const { return file_->info().version; }
 
+  // How much of the file lies on 2 MB pages (MappedFile::HugePageBytes), for who has warmed it to
+  // find out, at a low priority: asking the kernel takes milliseconds.
+  uint64_t huge_page_bytes() const { return huge_page_bytes_; }
+  void MeasureHugePages() { huge_page_bytes_ = file_->HugePageBytes(); }
+
  private:
   std::shared_ptr<const model::WeightFile> file_;
   model::Scorer scorer_;
+  uint64_t huge_page_bytes_ = 0;
 };
 
 }  // namespace fmserve::loader

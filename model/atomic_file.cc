@@ -3,16 +3,19 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 
 namespace fmserve::model {
 namespace {
 
-constexpr uint64_t kWritebackStepBytes = 1 << 20;
+constexpr size_t kBufferBytes = size_t{1} << 20;
+constexpr size_t kDirectAlignmentBytes = 4096;
 
 // rename() that fails with EEXIST. Not every file system has RENAME_NOREPLACE; link() has the same
 // guarantee.
@@ -38,17 +41,25 @@ absl::Status SyncDirectoryOf(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
+absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path, Writing writing) {
   // Unique among the writers of this process. What a killed process with the same number left
   // behind is overwritten.
   static std::atomic<uint64_t> next_number = 0;
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
   AtomicFile file;
   file.path_ = path;
   std::string temporary_path = absl::StrCat(path, ".tmp-", getpid(), "-", next_number++);
-  file.fd_ = open(temporary_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (writing == Writing::kDirect) {
+    file.fd_ = open(temporary_path.c_str(), kFlags | O_DIRECT, 0666);
+    file.direct_ = file.fd_ >= 0;
+  }
+  if (file.fd_ < 0) file.fd_ = open(temporary_path.c_str(), kFlags, 0666);
   if (file.fd_ < 0)
     return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path, ": cannot create"));
   file.temporary_path_ = std::move(temporary_path);
+  file.buffer_.reset(
+      static_cast<std::byte*>(std::aligned_alloc(kDirectAlignmentBytes, kBufferBytes)));
+  if (file.buffer_ == nullptr) return absl::ResourceExhaustedError("no memory for a buffer");
   return file;
 }
 
@@ -56,7 +67,10 @@ AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(temporary_path_, other.temporary_path_);
   std::swap(fd_, other.fd_);
-  std::swap(unflushed_bytes_, other.unflushed_bytes_);
+  std::swap(direct_, other.direct_);
+  std::swap(buffer_, other.buffer_);
+  std::swap(buffered_bytes_, other.buffered_bytes_);
+  std::swap(written_bytes_, other.written_bytes_);
   return *this;
 }
 
@@ -65,31 +79,62 @@ AtomicFile::~AtomicFile() {
   if (!temporary_path_.empty()) unlink(temporary_path_.c_str());
 }
 
+absl::Status AtomicFile::UseCache() {
+  direct_ = false;
+  const int flags = fcntl(fd_, F_GETFL);
+  if (flags >= 0 && fcntl(fd_, F_SETFL, flags & ~O_DIRECT) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path_, ": cannot leave O_DIRECT"));
+}
+
 absl::Status AtomicFile::WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
+  const bool aligned = offset % kDirectAlignmentBytes == 0 &&
+                       bytes.size() % kDirectAlignmentBytes == 0 && bytes.data() == buffer_.get();
+  if (direct_ && !aligned) {
+    if (absl::Status status = UseCache(); !status.ok()) return status;
+  }
   while (!bytes.empty()) {
     const ssize_t written = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EINVAL && direct_) {  // a file system that promised too much
+      if (absl::Status status = UseCache(); !status.ok()) return status;
+      continue;
+    }
     if (written < 0)
       return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path_, ": cannot write"));
     bytes = bytes.subspan(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);
-    unflushed_bytes_ += static_cast<uint64_t>(written);
-  }
-  if (unflushed_bytes_ >= kWritebackStepBytes) {
-    sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);  // a hint: failing does no harm
-    unflushed_bytes_ = 0;
   }
   return absl::OkStatus();
 }
 
-absl::Status AtomicFile::FlushAndEvict() {
-  if (fsync(fd_) != 0)
-    return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path_, ": cannot sync"));
-  posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);  // a hint: failing does no harm
+absl::Status AtomicFile::Append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const size_t taken = std::min(bytes.size(), kBufferBytes - buffered_bytes_);
+    std::memcpy(buffer_.get() + buffered_bytes_, bytes.data(), taken);
+    buffered_bytes_ += taken;
+    bytes = bytes.subspan(taken);
+    if (buffered_bytes_ < kBufferBytes) break;
+    if (absl::Status status = Flush(); !status.ok()) return status;
+    // A hint: failing does no harm.
+    if (!direct_) sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
+  }
   return absl::OkStatus();
+}
+
+absl::Status AtomicFile::Flush() {
+  const absl::Status status = WriteAt(written_bytes_, std::span(buffer_.get(), buffered_bytes_));
+  if (!status.ok()) return status;
+  written_bytes_ += std::exchange(buffered_bytes_, 0);
+  return absl::OkStatus();
+}
+
+absl::Status AtomicFile::Overwrite(uint64_t offset, std::span<const std::byte> bytes) {
+  if (absl::Status status = Flush(); !status.ok()) return status;
+  return WriteAt(offset, bytes);
 }
 
 absl::Status AtomicFile::Commit(IfExists if_exists) {
+  if (absl::Status status = Flush(); !status.ok()) return status;
   if (fsync(fd_) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path_, ": cannot sync"));
   if (close(std::exchange(fd_, -1)) != 0) {

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -17,7 +19,12 @@ namespace fmserve::model {
 // not commit leaves nothing behind and `path` as it was. Movable; one thread. Errors name the path.
 class AtomicFile {
  public:
-  static absl::StatusOr<AtomicFile> Create(const std::string& path);
+  // kDirect writes past the kernel's page cache (O_DIRECT) where the file system can: a sixth of
+  // the processor time and no long stretches inside the kernel, for a file that will be mapped. The
+  // kernel then reads it from the disk itself, in pages of up to kLargestPageBytes.
+  enum class Writing : uint8_t { kCached, kDirect };
+  static absl::StatusOr<AtomicFile> Create(const std::string& path,
+                                           Writing writing = Writing::kCached);
 
   AtomicFile(AtomicFile&& other) noexcept { *this = std::move(other); }
   AtomicFile& operator=(AtomicFile&& other) noexcept;
@@ -28,13 +35,18 @@ class AtomicFile {
   // Where the content lies until Commit.
   const std::string& temporary_path() const { return temporary_path_; }
 
-  // Unbuffered: give it large pieces. Writing to the disk starts underway, so that Commit has
-  // little left to do and nobody else waits behind it.
-  absl::Status WriteAt(uint64_t offset, std::span<const std::byte> bytes);
+  // Collects pieces of 1 MiB. Writing to the disk starts underway, so that Commit has little left
+  // to do and nobody else waits behind it.
+  absl::Status Append(std::span<const std::byte> bytes);
 
-  // Writes everything to the disk and drops it from memory, so that the kernel reads it again when
-  // it is mapped, in large pieces: pages that came there by small writes stay small.
-  absl::Status FlushAndEvict();
+  // What was appended.
+  uint64_t size_bytes() const { return written_bytes_ + buffered_bytes_; }
+
+  // Writes what was appended to the file, so that temporary_path() has all of it.
+  absl::Status Flush();
+
+  // Replaces bytes that were appended before; flushes.
+  absl::Status Overwrite(uint64_t offset, std::span<const std::byte> bytes);
 
   // fsync, rename, fsync of the directory. At most once, and last. With kRefuse AlreadyExists, and
   // nothing happens, when `path` exists.
@@ -42,12 +54,23 @@ class AtomicFile {
   absl::Status Commit(IfExists if_exists = IfExists::kReplace);
 
  private:
+  struct Free {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+  };
+  using Buffer = std::unique_ptr<std::byte[], Free>;
+
   AtomicFile() = default;
+
+  absl::Status UseCache();
+  absl::Status WriteAt(uint64_t offset, std::span<const std::byte> bytes);
 
   std::string path_;
   std::string temporary_path_;  // empty: nothing to remove
   int fd_ = -1;
-  uint64_t unflushed_bytes_ = 0;
+  bool direct_ = false;
+  Buffer buffer_;
+  size_t buffered_bytes_ = 0;
+  uint64_t written_bytes_ = 0;
 };
 
 }  // namespace fmserve::model

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
@@ -42,6 +43,20 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   // systems that have no large pages it fails, or does nothing.
   madvise(data, file.size_, MADV_HUGEPAGE);
   return file;
+}
+
+absl::Status MappedFile::ReleasePages(Checkpoint checkpoint) const {
+  const std::byte* step = data_;
+  const std::byte* const end = data_ + size_;
+  while (step < end) {
+    const size_t behind_boundary = reinterpret_cast<uintptr_t>(step) % kLargestPageBytes;
+    const size_t size =
+        std::min(kLargestPageBytes - behind_boundary, static_cast<size_t>(end - step));
+    madvise(const_cast<std::byte*>(step), size, MADV_DONTNEED);
+    step += size;
+    if (absl::Status status = checkpoint(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 // A mapping begins with a line "7f21c0000000-7f21c0200000 r--s ...", and lines like

@@ -8,9 +8,14 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 
 namespace fmserve::model {
+
+// The largest page that Linux maps for a file.
+inline constexpr size_t kLargestPageBytes = size_t{2} << 20;
 
 // Immutable, movable; unmaps in the destructor. Whoever truncates a mapped file kills its readers
 // (SIGBUS), so a server maps only files in a cache of its own (loader/cache.h); a tool may map what
@@ -28,9 +33,13 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  // Takes the pages out of this process in steps, so that the destructor, which has to do it at
+  // once, finds nothing left. The bytes stay readable: a page that is read comes back.
+  absl::Status ReleasePages(Checkpoint checkpoint) const;
+
   // How much of it the kernel has mapped with 2 MB pages, by /proc/self/smaps; 0 when that cannot
-  // be read. Linux gives such pages to a file that it reads from the disk itself (AtomicFile::
-  // FlushAndEvict), on file systems with large folios: XFS since 5.18, ext4 since 6.16. Takes
+  // be read. Linux gives such pages to a file that it reads from the disk itself (AtomicFile with
+  // kDirect), on file systems with large folios: XFS since 5.18, ext4 since 6.16. Takes
   // milliseconds.
   uint64_t HugePageBytes() const;
 

@@ -4,54 +4,32 @@
 #include <cstring>
 
 namespace fmserve::model {
-namespace {
-
-constexpr size_t kBufferBytes = size_t{1} << 20;
-
-}  // namespace
-
-SectionWriter::SectionWriter(AtomicFile& file, uint32_t sections_count)
-    : file_(file), position_(TableEnd(sections_count)) {
-  buffer_.reserve(kBufferBytes);
+SectionWriter::SectionWriter(AtomicFile& file, uint32_t sections_count) : file_(file) {
   sections_.reserve(sections_count);
+  status_ = file_.Append(std::vector<std::byte>(TableEnd(sections_count)));
 }
 
 void SectionWriter::Begin(uint32_t type, uint32_t flags) {
   assert(sections_.size() < sections_.capacity());
   // Written and not skipped, so that a file that ends in an empty section has its whole size.
   constexpr std::byte kPadding[format::kSectionAlignment] = {};
-  const uint64_t padding_bytes = AlignedEnd(position_) - position_;
-  if (status_.ok()) status_ = file_.WriteAt(position_, std::span(kPadding).first(padding_bytes));
-  position_ += padding_bytes;
+  const uint64_t padding_bytes = AlignedEnd(file_.size_bytes()) - file_.size_bytes();
+  if (status_.ok()) status_ = file_.Append(std::span(kPadding).first(padding_bytes));
   hasher_.Reset();
   format::SectionEntry& section = sections_.emplace_back();
   section.type = type;
   section.flags = flags;
-  section.offset = position_;
+  section.offset = file_.size_bytes();
 }
 
 void SectionWriter::Append(std::span<const std::byte> bytes) {
-  if (buffer_.size() + bytes.size() > kBufferBytes) Flush();
-  if (bytes.size() < kBufferBytes) {
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-    return;
-  }
   hasher_.Update(bytes);
-  if (status_.ok()) status_ = file_.WriteAt(position_, bytes);
-  position_ += bytes.size();
-}
-
-void SectionWriter::Flush() {
-  hasher_.Update(buffer_);
-  if (status_.ok()) status_ = file_.WriteAt(position_, buffer_);
-  position_ += buffer_.size();
-  buffer_.clear();
+  if (status_.ok()) status_ = file_.Append(bytes);
 }
 
 void SectionWriter::End() {
-  Flush();
   format::SectionEntry& section = sections_.back();
-  section.size = position_ - section.offset;
+  section.size = file_.size_bytes() - section.offset;
   const Checksum checksum = hasher_.Digest();
   std::memcpy(section.checksum, checksum.data(), checksum.size());
 }
@@ -68,7 +46,7 @@ absl::Status SectionWriter::Finish(const FileKind& kind, FileEnvelope header) {
   header.format_major = kind.format_major;
   header.format_minor = kind.format_minor;
   header.header_size = sizeof(header);
-  header.file_size = position_;
+  header.file_size = file_.size_bytes();
   header.sections_count = static_cast<uint32_t>(sections_.size());
   std::vector<std::byte> image(TableEnd(header.sections_count));
   std::memcpy(image.data(), &header, sizeof(header));
@@ -76,7 +54,7 @@ absl::Status SectionWriter::Finish(const FileKind& kind, FileEnvelope header) {
   const Checksum checksum = HeaderChecksum(image, header.sections_count);
   std::memcpy(image.data() + offsetof(FileEnvelope, header_checksum), checksum.data(),
               checksum.size());
-  return file_.WriteAt(0, image);
+  return file_.Overwrite(0, image);
 }
 
 }  // namespace fmserve::model

@@ -36,12 +36,8 @@ class SectionWriter {
   absl::Status Finish(const FileKind& kind, FileEnvelope header);
 
  private:
-  void Flush();
-
   AtomicFile& file_;
   Hasher hasher_;
-  std::vector<std::byte> buffer_;  // what of the section is not written yet
-  uint64_t position_;              // where in the file the buffer goes
   std::vector<format::SectionEntry> sections_;
   absl::Status status_;
 };

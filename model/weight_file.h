@@ -76,6 +76,11 @@ class WeightFile {
   // empty.
   std::optional<FeatureName> name(uint32_t slot) const;
 
+  // MappedFile::ReleasePages; does nothing for FromBytes.
+  absl::Status ReleasePages(Checkpoint checkpoint) const {
+    return mapping_ ? mapping_->ReleasePages(checkpoint) : absl::OkStatus();
+  }
+
   // How much of the file lies on 2 MB pages (MappedFile::HugePageBytes); 0 for FromBytes.
   uint64_t HugePageBytes() const { return mapping_ ? mapping_->HugePageBytes() : 0; }
 

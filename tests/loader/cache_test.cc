@@ -110,8 +110,8 @@ TEST_F(CacheTest, RemovesAVersionOnceAndForAll) {
   const absl::StatusOr<Cache> cache = Open();
   ASSERT_TRUE(cache.ok());
   WriteFile(cache->WeightPath(3), "1234");
-  EXPECT_TRUE(cache->Remove(3).ok());
-  EXPECT_TRUE(cache->Remove(3).ok());
+  EXPECT_TRUE(cache->Detach(3).ok());
+  EXPECT_TRUE(absl::IsNotFound(cache->Detach(3).status()));
   EXPECT_TRUE(cache->LoadState(kModel)->cached.empty());
 }
 

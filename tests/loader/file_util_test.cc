@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "tests/loader/test_store.h"
 
 namespace fmserve::loader {
@@ -11,6 +15,12 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+off_t SizeBytes(const FileDescriptor& file) {
+  struct stat stat = {};
+  EXPECT_EQ(fstat(file.get(), &stat), 0);
+  return stat.st_size;
+}
 
 TEST(ReadSmallFile, ReadsWhatWriteSmallFileWrote) {
   const TestFolder folder;
@@ -40,6 +50,50 @@ TEST(WriteSmallFile, SaysWhereItCannot) {
   const absl::Status status = WriteSmallFile("/nonexistent/folder/file", "x");
   EXPECT_TRUE(absl::IsNotFound(status));
   EXPECT_THAT(std::string(status.message()), HasSubstr("/nonexistent/folder/file"));
+}
+
+TEST(DetachFile, TakesTheNameAndKeepsTheContent) {
+  const TestFolder folder;
+  WriteFile(folder.Path("a"), "1234");
+  const absl::StatusOr<FileDescriptor> file = DetachFile(folder.Path("a"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(ListFolder(folder.path()).empty());
+  EXPECT_EQ(SizeBytes(*file), 4);
+  EXPECT_TRUE(absl::IsNotFound(DetachFile(folder.Path("a")).status()));
+}
+
+TEST(FreeInSteps, ShortensTheFileUntilNothingIsLeft) {
+  const TestFolder folder;
+  WriteFile(folder.Path("a"), std::string(5'000'000, 'x'));
+  const absl::StatusOr<FileDescriptor> file = DetachFile(folder.Path("a"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::vector<off_t> sizes_bytes;
+  const auto note_size = [&] {
+    sizes_bytes.push_back(SizeBytes(*file));
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(FreeInSteps(*file, note_size).ok());
+  EXPECT_THAT(sizes_bytes, ElementsAre(off_t{4} << 20, off_t{2} << 20, 0));
+}
+
+TEST(FreeInSteps, StopsWhenItIsToldTo) {
+  const TestFolder folder;
+  WriteFile(folder.Path("a"), std::string(5'000'000, 'x'));
+  const absl::StatusOr<FileDescriptor> file = DetachFile(folder.Path("a"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  const auto stop = [] { return absl::CancelledError("stopped"); };
+  EXPECT_TRUE(absl::IsCancelled(FreeInSteps(*file, stop)));
+  EXPECT_EQ(SizeBytes(*file), off_t{4} << 20);
+}
+
+TEST(FreeInSteps, LeavesAFileAloneThatHasAnotherName) {
+  const TestFolder folder;
+  WriteFile(folder.Path("a"), "1234");
+  std::filesystem::create_hard_link(folder.Path("a"), folder.Path("backup"));
+  const absl::StatusOr<FileDescriptor> file = DetachFile(folder.Path("a"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(FreeInSteps(*file, model::NeverStop)));
+  EXPECT_EQ(SizeBytes(*file), 4);
 }
 
 TEST(RemoveTemporaryFiles, RemovesWhatKilledWritersLeftAndNothingElse) {

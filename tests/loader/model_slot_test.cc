@@ -60,11 +60,13 @@ TEST(ModelSlot, ARequestKeepsItsSnapshotUntilItLetsGo) {
   const std::weak_ptr<const Snapshot> watch = request;
   slot.Publish(Version(2));
   slot.Publish(Version(3));
-  EXPECT_EQ(slot.Reclaim(), 1U);
+  EXPECT_TRUE(slot.TakeUnused().empty());
+  EXPECT_TRUE(slot.HasRetired());
   EXPECT_EQ(EmptyScore(*request), 1.0F);
   request.reset();
   EXPECT_FALSE(watch.expired()) << "the request must not pay for the unmapping";
-  EXPECT_EQ(slot.Reclaim(), 0U);
+  EXPECT_EQ(slot.TakeUnused().size(), 1U);
+  EXPECT_FALSE(slot.HasRetired());
   EXPECT_TRUE(watch.expired());
 }
 
@@ -73,7 +75,7 @@ TEST(ModelSlot, CountsTheBytesOfAllItKeeps) {
   const uint64_t file_bytes = Version(1)->file().info().file_size;
   for (uint64_t version = 1; version <= 3; ++version) slot.Publish(Version(version));
   EXPECT_EQ(slot.mapped_bytes(), 3 * file_bytes);
-  slot.Reclaim();
+  slot.TakeUnused();
   EXPECT_EQ(slot.mapped_bytes(), 2 * file_bytes);
 }
 
@@ -111,12 +113,13 @@ TEST(ModelSlot, ReadersNeverSeeAMixtureWhileThousandsOfSwapsHappen) {
   for (int i = 0; i < kSwaps; ++i) {
     slot.Publish(std::make_shared<const Snapshot>(files[static_cast<size_t>(i) % files.size()],
                                                   TestKernels()));
-    slot.Reclaim();
+    slot.TakeUnused();
   }
   EXPECT_TRUE(Eventually([&] { return requests_count > 100; }));
   done = true;
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(slot.Reclaim(), 0U);
+  slot.TakeUnused();
+  EXPECT_FALSE(slot.HasRetired());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -25,6 +26,16 @@ std::string WriteFile(const std::string& name, const std::string& content) {
 
 std::string Text(const MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+// What this process has of files in its page tables.
+size_t MappedFromFilesBytes() {
+  std::ifstream sizes("/proc/self/statm");
+  size_t all_pages = 0;
+  size_t resident_pages = 0;
+  size_t file_pages = 0;
+  sizes >> all_pages >> resident_pages >> file_pages;
+  return file_pages * static_cast<size_t>(getpagesize());
 }
 
 TEST(MappedFileTest, ShowsTheBytesOfTheFile) {
@@ -56,10 +67,9 @@ TEST(MappedFileTest, CountsTheHugePagesThatTheKernelGaveIt) {
   constexpr size_t kHugePageBytes = size_t{2} << 20;
   const std::string content(4 * kHugePageBytes, 'w');
   const std::string path = TempDir() + "mapped_file_test_huge";
-  absl::StatusOr<AtomicFile> written = AtomicFile::Create(path);
+  absl::StatusOr<AtomicFile> written = AtomicFile::Create(path, AtomicFile::Writing::kDirect);
   ASSERT_TRUE(written.ok()) << written.status();
-  ASSERT_TRUE(written->WriteAt(0, std::as_bytes(std::span(content))).ok());
-  ASSERT_TRUE(written->FlushAndEvict().ok());
+  ASSERT_TRUE(written->Append(std::as_bytes(std::span(content))).ok());
   ASSERT_TRUE(written->Commit().ok());
   const absl::StatusOr<MappedFile> file = MappedFile::Open(path);
   ASSERT_TRUE(file.ok()) << file.status();
@@ -68,6 +78,34 @@ TEST(MappedFileTest, CountsTheHugePagesThatTheKernelGaveIt) {
   // Whether it gives any is for the file system to say.
   EXPECT_EQ(file->HugePageBytes() % kHugePageBytes, 0U);
   EXPECT_LE(file->HugePageBytes(), content.size());
+}
+
+TEST(MappedFileTest, ReleasesItsPagesInStepsAndStaysReadable) {
+  constexpr size_t kSteps = 8;
+  const std::string content(kSteps * kLargestPageBytes, 'w');
+  const absl::StatusOr<MappedFile> file =
+      MappedFile::Open(WriteFile("mapped_file_test_released", content));
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_EQ(Text(*file), content);
+  const size_t before_bytes = MappedFromFilesBytes();
+  size_t steps_count = 0;
+  const auto count_steps = [&steps_count] {
+    ++steps_count;
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(file->ReleasePages(count_steps).ok());
+  EXPECT_GE(steps_count, kSteps);
+  EXPECT_LT(MappedFromFilesBytes(), before_bytes - content.size() / 2);
+  EXPECT_EQ(Text(*file), content);
+}
+
+TEST(MappedFileTest, StopsReleasingWhenItIsToldTo) {
+  const absl::StatusOr<MappedFile> file =
+      MappedFile::Open(WriteFile("mapped_file_test_kept", "bytes"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  const auto stop = [] { return absl::CancelledError("stopped"); };
+  EXPECT_EQ(file->ReleasePages(stop).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(Text(*file), "bytes");
 }
 
 TEST(MappedFileTest, NamesTheFileThatIsNotThere) {
