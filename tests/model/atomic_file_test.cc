@@ -1,6 +1,7 @@
 #include "model/atomic_file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -32,7 +33,7 @@ class AtomicFileTest : public testing::TestWithParam<Writing> {
     return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
   }
 
-  const std::string folder_ = testing::TempDir() + "atomic_file_test";
+  const std::string folder_ = testing::TempDir() + "atomic_file_test_" + std::to_string(getpid());
 };
 
 std::span<const std::byte> Bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
