@@ -19,6 +19,7 @@ AddCommand AddExplain;
 AddCommand AddInspect;
 AddCommand AddVerify;
 AddCommand AddExport;
+AddCommand AddCatalogue;
 AddCommand AddPublish;
 AddCommand AddStatus;
 AddCommand AddVersions;
