@@ -20,6 +20,7 @@ AddCommand AddInspect;
 AddCommand AddVerify;
 AddCommand AddExport;
 AddCommand AddCatalogue;
+AddCommand AddTopK;
 AddCommand AddPublish;
 AddCommand AddStatus;
 AddCommand AddVersions;

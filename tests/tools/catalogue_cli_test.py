@@ -1,4 +1,4 @@
-"""Runs the real `fm catalogue` on small generated data."""
+"""Runs the real `fm catalogue` and `fm topk` on small generated data."""
 
 import gzip
 import json
@@ -6,8 +6,10 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 FM = shutil.which("fm")
@@ -173,8 +175,139 @@ class CatalogueBuildTest(CatalogueTest):
                           ["catalogue", "build", "--data", "x", "--id", "y", "--out", "z"],
                           ["catalogue", "build", "--weights", "x", "--id", "y", "--out", "z"]):
             self.assertEqual(fm(*arguments).returncode, 2, arguments)
-        for command in (["catalogue"], ["catalogue", "build"], ["catalogue", "inspect"]):
+        for command in (["catalogue"], ["catalogue", "build"], ["catalogue", "inspect"], ["topk"]):
             self.assertIn("Example:\n  fm " + " ".join(command), fm(*command, "--help").stdout)
+
+
+class TopKTest(CatalogueTest):
+    def topk(self, out, *more, users="users.tsv", env=None):
+        return fm("topk", "--weights", self.model, "--catalogue", self.catalogue, "--users", self.dir / users, "--out",
+                  self.dir / out, *more, env=env)
+
+    def ranked(self, *more, users="users.tsv"):
+        """The rows of the table that topk writes, without the header."""
+        result = self.topk("ranked.tsv", *more, users=users)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        header, *rows = [line.split("\t") for line in (self.dir / "ranked.tsv").read_text().splitlines()]
+        self.assertEqual(header, ["user", "rank", "item", "probability"])
+        return rows
+
+    def predictions(self):
+        """(user, item) -> what `fm predict` says."""
+        pairs = [(user, item) for user in self.users for item in self.items]
+        path = self.dir / "pairs.tsv"
+        write_rows(path, ["user", "tags", "ad", "topics", "price"], [[*user, *item] for user, item in pairs])
+        predicted = json.loads(fm("predict", self.model, "--data", path, "--json").stdout)["predictions"]
+        return {(user[0], item[0]): p for (user, item), p in zip(pairs, predicted)}
+
+    def assert_best(self, rows, allowed, k):
+        """Every user has the best k of the allowed items, by brute force over the predictions."""
+        predictions = self.predictions()
+        self.assertEqual([(row[0], int(row[1])) for row in rows],
+                         [(user[0], rank) for user in self.users for rank in range(1, k + 1)])
+        for user in self.users:
+            best = sorted((predictions[user[0], item] for item in allowed), reverse=True)[:k]
+            mine = [(row[2], float(row[3])) for row in rows if row[0] == user[0]]
+            self.assertEqual(len({item for item, _ in mine}), k)
+            for (item, probability), brute in zip(mine, best):
+                self.assertIn(item, allowed)
+                self.assertAlmostEqual(probability, predictions[user[0], item], places=6)
+                self.assertAlmostEqual(probability, brute, places=6)
+
+    def test_equals_brute_force_over_predictions(self):
+        self.assert_best(self.ranked("--k", 10), [item[0] for item in self.items], 10)
+
+    def test_a_filter_leaves_only_what_it_says(self):
+        allowed = [row[0] for i, row in enumerate(self.shop) if i % 2 and row[4] not in ("brand 3", "brand 5")]
+        rows = self.ranked("--k", 5, "--filter", 'colours in {blue, green} and not brand in {"brand 3", "brand 5"}')
+        self.assert_best(rows, allowed, 5)
+
+    def test_errors_in_a_filter_point_at_the_column(self):
+        for text, column in (("colours in {blue} xor", 19), ("colours in {red} and size in {xl}", 22)):
+            result = self.topk("no.tsv", "--filter", text)
+            self.assertEqual(result.returncode, 3)
+            self.assertIn(f"filter, column {column}:", result.stderr)
+
+    def test_fewer_items_than_k_are_all_there(self):
+        self.assertEqual(len(self.ranked("--k", 1000)), USERS * ITEMS)
+
+    def write_many_users(self, count):
+        rng = random.Random(3)
+        write_rows(self.dir / "many.tsv", ["user", "tags"], [user_cells(user, rng) for user in range(count)])
+
+    def test_the_number_of_threads_and_shards_does_not_show(self):
+        self.write_many_users(3000)
+        whole = self.ranked("--k", 3, "--threads", 1, users="many.tsv")
+        self.assertEqual(len(whole), 9000)
+        self.assertEqual(self.ranked("--k", 3, "--threads", 5, users="many.tsv"), whole)
+        parts = []
+        for i in range(1, 8):
+            result = self.topk("part.tsv", "--k", 3, "--shard", f"{i}/7", users="many.tsv")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            parts += (self.dir / f"part.tsv.{i}-of-7").read_text().splitlines()[1:]
+        self.assertEqual([line.split("\t") for line in parts], whole)
+
+    def test_slurm_and_kubernetes_tell_the_shard(self):
+        slurm = {"SLURM_ARRAY_TASK_ID": "12", "SLURM_ARRAY_TASK_MIN": "11", "SLURM_ARRAY_TASK_MAX": "13",
+                 "SLURM_ARRAY_TASK_COUNT": "3"}
+        for more, env in (([], slurm), (["--shards", 3], {"JOB_COMPLETION_INDEX": "1"})):
+            result = self.topk("env.tsv", "--json", *more, env=env)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertTrue(json.loads(result.stdout)["out"].endswith("env.tsv.2-of-3"))
+            (self.dir / "env.tsv.2-of-3").unlink()
+        self.assertEqual(self.topk("env.tsv", env={"JOB_COMPLETION_INDEX": "1"}).returncode, 3)
+
+    def kill_in_the_middle(self, *arguments):
+        """Starts topk on more and more users until it is killed behind a line of its journal."""
+        journal = self.dir / "killed.tsv.journal"
+        for count in (60_000, 240_000, 960_000):
+            self.write_many_users(count)
+            with subprocess.Popen([FM, *map(str, arguments)], stderr=subprocess.DEVNULL) as process:
+                while process.poll() is None:
+                    if journal.exists() and journal.read_text().count("\n") > 1:
+                        process.send_signal(signal.SIGKILL)
+                        break
+                    time.sleep(0.002)
+            if process.returncode == -signal.SIGKILL and journal.exists():
+                return
+        self.fail("it was too quick to be killed")
+
+    def test_killed_in_the_middle_it_goes_on_and_writes_the_same(self):
+        arguments = ["topk", "--weights", self.model, "--catalogue", self.catalogue, "--users", self.dir / "many.tsv",
+                     "--out", self.dir / "killed.tsv", "--k", 20]
+        self.kill_in_the_middle(*arguments)
+        self.assertFalse((self.dir / "killed.tsv").exists())
+        other = fm(*arguments[:-1], 21)
+        self.assertEqual(other.returncode, 3)
+        self.assertIn("--k", other.stderr)
+        self.assertIn("--restart", other.stderr)
+        resumed = fm(*arguments, "--json")
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertGreater(json.loads(resumed.stdout)["resumed_users"], 0)
+        self.assertEqual(self.topk("whole.tsv", "--k", 20, users="many.tsv").returncode, 0)
+        whole = (self.dir / "whole.tsv").read_bytes()
+        self.assertTrue((self.dir / "killed.tsv").read_bytes() == whole, "not the same as in one go")
+        self.assertEqual(list(self.dir.glob("killed.tsv.*")), [])
+
+    def test_bad_users_and_foreign_weights_exit_with_3(self):
+        write_rows(self.dir / "odd.tsv", ["user"], [["u1"]])
+        result = self.topk("no.tsv", users="odd.tsv")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("'tags'", result.stderr)
+        schema = self.dir / "other.yaml"
+        schema.write_text(SCHEMA.replace("name: tags", "name: labels, column: tags"))
+        other = self.dir / "other.fmw"
+        self.assertEqual(fm("train", "--schema", schema, "--train", self.dir / "t.tsv", "--out", other, "--k", 2,
+                            "--epochs", 1).returncode, 0)
+        result = fm("topk", "--weights", other, "--catalogue", self.catalogue, "--users", self.dir / "users.tsv", "--out",
+                    self.dir / "no.tsv")
+        self.assertEqual(result.returncode, 3)
+        self.assertFalse((self.dir / "no.tsv").exists())
+
+    def test_wrong_usage_exits_with_2(self):
+        for more in (["--k", 0], ["--k", 1001], ["--threads", 0], ["--shards", 0]):
+            self.assertEqual(self.topk("no.tsv", *more).returncode, 2, more)
+        self.assertEqual(fm("topk").returncode, 2)
 
 
 if __name__ == "__main__":
