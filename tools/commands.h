@@ -19,6 +19,8 @@ AddCommand AddExplain;
 AddCommand AddInspect;
 AddCommand AddVerify;
 AddCommand AddExport;
+AddCommand AddCatalogue;
+AddCommand AddTopK;
 AddCommand AddPublish;
 AddCommand AddStatus;
 AddCommand AddVersions;

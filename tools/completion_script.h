@@ -13,7 +13,8 @@ namespace fmserve::tools {
 
 enum class Shell : uint8_t { kBash, kZsh };
 
-// Completes subcommands, then the options of the subcommand; everything else as file names.
+// Completes subcommands, also those of subcommands, then the options of the subcommand; everything
+// else as file names.
 // Descriptions show in zsh.
 std::string CompletionScript(const CLI::App& app, Shell shell);
 

@@ -21,6 +21,8 @@ class CompletionTest : public ::testing::Test {
     load->add_option("--rate", rate_, "Requests [per second]");
     load->add_flag("--json", json_, "Print JSON");
     app_.add_subcommand("list", "List");
+    CLI::App* box = app_.add_subcommand("box", "Boxes");
+    box->add_subcommand("open", "Open a box")->add_option("--lid", lid_, "Which lid");
   }
 
   // What bash offers for these words, the last of which is being typed.
@@ -39,6 +41,7 @@ class CompletionTest : public ::testing::Test {
   CLI::App app_{"Does things.", "fm"};
   double rate_ = 0.0;
   bool json_ = false;
+  double lid_ = 0.0;
 };
 
 TEST_F(CompletionTest, BashOffersSubcommandsFirst) {
@@ -50,6 +53,19 @@ TEST_F(CompletionTest, BashOffersTheOptionsOfTheSubcommand) {
   EXPECT_EQ(Bash("fm load --", 2), "--help --rate --json");
   EXPECT_EQ(Bash("fm list --", 2), "--help");
   EXPECT_EQ(Bash("fm load --rate 5 --j", 4), "--json");
+}
+
+TEST_F(CompletionTest, BashOffersSubcommandsOfSubcommandsAndTheirOptions) {
+  EXPECT_EQ(Bash("fm box ''", 2), "open");
+  EXPECT_EQ(Bash("fm box open --", 3), "--help --lid");
+  EXPECT_EQ(Bash("fm box open --lid 3", 4), "");
+  EXPECT_EQ(Bash("fm load open --", 3), "--help --rate --json");
+}
+
+TEST_F(CompletionTest, ZshCompletesSubcommandsOfSubcommandsByAFunctionOfTheirOwn) {
+  const std::string script = CompletionScript(app_, Shell::kZsh);
+  EXPECT_THAT(script, HasSubstr("_fm_box() {\n  local -a commands=(\n    'open:Open a box'"));
+  EXPECT_THAT(script, HasSubstr("    box)\n      _fm_box\n      ;;"));
 }
 
 TEST_F(CompletionTest, BashLeavesOtherWordsToFileNames) { EXPECT_EQ(Bash("fm load x", 2), ""); }

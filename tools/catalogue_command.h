@@ -1,0 +1,16 @@
+// The subcommands of `fm catalogue`, one file each. A new one is its file, a line here and a line
+// in catalogue.cc.
+#ifndef FMSERVE_TOOLS_CATALOGUE_COMMAND_H_
+#define FMSERVE_TOOLS_CATALOGUE_COMMAND_H_
+
+#include "tools/commands.h"
+
+namespace fmserve::tools {
+
+// As AddCommand says, with `fm catalogue` in the place of the app.
+AddCommand AddCatalogueBuild;
+AddCommand AddCatalogueInspect;
+
+}  // namespace fmserve::tools
+
+#endif  // FMSERVE_TOOLS_CATALOGUE_COMMAND_H_
