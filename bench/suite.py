@@ -143,6 +143,23 @@ def onnx_runtime(_bin_dir):
                           shape["ratio"], at_least=9.0)
 
 
+def faiss(bin_dir):
+    """The exact best 100 in Debian's faiss, on the same items."""
+    program = bin_dir / "bin" / "faiss_compare"
+    if not program.exists():
+        print("skipped: this build has no comparison with faiss; install libfaiss-dev and libopenblas0-serial, and build "
+              "again. Nothing was measured", file=sys.stderr)
+        return
+    # Their items lie in memory of malloc; one thread each, whichever BLAS is installed.
+    report = report_of(["env", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "OPENBLAS_NUM_THREADS=1", program])
+    for mode in report["modes"]:
+        name = f"best 100 of {report['items'] // 1_000_000} M items, k=64"
+        theirs = f"faiss IndexFlatIP, {report['blas']}, queries per call: {mode['queries_per_call']}"
+        yield summary_row(f"{name}: {theirs}", "ms", mode["faiss_ms"])
+        yield summary_row(f"{name}: throughput of ours, one by one, over that of {theirs}", "x", mode["ratio"],
+                          at_least=mode["at_least"])
+
+
 def wire(_bin_dir):
     """Server CPU of whole requests beside an echo."""
     report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "2"])
@@ -155,7 +172,7 @@ def wire(_bin_dir):
 
 # Name -> generator of rows. Each takes the build folder.
 STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "top_k": top_k,
-         "onnx_runtime": onnx_runtime, "wire": wire}
+         "onnx_runtime": onnx_runtime, "faiss": faiss, "wire": wire}
 
 
 def machine():

@@ -6,145 +6,34 @@
 #include <benchmark/benchmark.h>
 #include <immintrin.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include <cmath>
-#include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "model/catalogue_writer.h"
+#include "bench/random_catalogue.h"
 #include "model/folded_catalogue.h"
 #include "model/item_filter.h"
-#include "model/weight_writer.h"
 
 namespace fmserve::model {
 namespace {
 
-constexpr uint32_t kFactors = 64;
-constexpr int64_t kContexts = 64;
 constexpr size_t kBest = 100;
-// Of the attribute "share": one item in so many has the value of that name.
-constexpr int64_t kShares[] = {2, 10, 100, 1000, 10'000};
-
-void OrDie(const absl::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
-
-template <typename T>
-T OrDie(absl::StatusOr<T> value) {
-  OrDie(value.status());
-  return *std::move(value);
-}
-
-FeatureSchema Schema() {
-  std::vector<Field> fields(2);
-  fields[0].name = "user";
-  fields[0].value_type = ValueType::kInteger;
-  fields[1].name = "item";
-  fields[1].value_type = ValueType::kInteger;
-  fields[1].side = Side::kItem;
-  return OrDie(FeatureSchema::Create(std::move(fields)));
-}
-
-std::string TemporaryPath(const char* suffix) {
-  return std::filesystem::temp_directory_path() /
-         ("topk_bench_" + std::to_string(getpid()) + suffix);
-}
-
-std::shared_ptr<const WeightFile> MakeWeights(int64_t items_count, bool skewed) {
-  const FeatureSchema schema = Schema();
-  WeightFileOptions options;
-  options.model_name = "bench";
-  options.quantization = Quantization::kF16;
-  options.k = kFactors;
-  options.schema = schema;
-  options.with_names = false;
-  WeightWriter writer(std::move(options));
-  std::mt19937_64 random(7);
-  std::normal_distribution<float> normal;
-  std::uniform_real_distribution<float> uniform(1e-3F, 1.0F);
-  std::vector<float> v(kFactors);
-  const auto add = [&](uint8_t field, int64_t value, float norm) {
-    for (float& factor : v) factor = norm * normal(random);
-    OrDie(writer.AddRow({ValueKey(schema.seed(field), value), field, "", 0.1F * norm, v}));
-  };
-  for (int64_t user = 0; user < kContexts; ++user) add(0, user, 1.0F);
-  // Rare items have hardly left the origin, popular ones have: norms fall like a power of the rank.
-  for (int64_t item = 0; item < items_count; ++item)
-    add(1, item, skewed ? std::pow(uniform(random), 3.0F) : 1.0F);
-  const std::string path = TemporaryPath(".fmw");
-  OrDie(writer.Finish(path));
-  auto file = OrDie(WeightFile::Open(path));
-  unlink(path.c_str());
-  return file;
-}
-
-std::shared_ptr<const CatalogueFile> MakeCatalogue(int64_t items_count) {
-  CatalogueOptions options;
-  options.model_name = "bench";
-  options.schema = Schema();
-  options.attributes = {"share"};
-  const uint64_t seed = options.schema.seed(1);
-  CatalogueWriter writer(std::move(options));
-  std::mt19937_64 random(9);
-  FeatureList features;
-  std::vector<std::string> names;
-  for (const int64_t share : kShares) names.push_back(std::to_string(share));
-  std::vector<std::vector<std::string_view>> values(1);
-  for (int64_t item = 0; item < items_count; ++item) {
-    features.Clear();
-    features.Add(ValueKey(seed, item), 1.0F, 1);
-    values[0].clear();
-    for (size_t i = 0; i < names.size(); ++i) {
-      if (random() % static_cast<uint64_t>(kShares[i]) == 0) values[0].emplace_back(names[i]);
-    }
-    CatalogueItem entry;
-    entry.id = static_cast<uint64_t>(item);
-    entry.features = features.view();
-    entry.values = values;
-    OrDie(writer.Add(entry));
-  }
-  const std::string path = TemporaryPath(".fmc");
-  OrDie(writer.Finish(path));
-  auto file = OrDie(CatalogueFile::Open(path));
-  unlink(path.c_str());
-  return file;
-}
-
-const KernelTable& Kernels() { return *OrDie(DefaultKernels()); }
-
 const FoldedCatalogue& Folded(int64_t items_count, bool skewed) {
   static std::map<std::pair<int64_t, bool>, std::shared_ptr<const FoldedCatalogue>> made;
   auto& folded = made[{items_count, skewed}];
-  if (folded == nullptr) {
-    folded = OrDie(FoldedCatalogue::Fold(MakeWeights(items_count, skewed),
-                                         MakeCatalogue(items_count), Kernels()));
-  }
+  if (folded == nullptr) folded = MakeRandomCatalogue(items_count, skewed);
   return *folded;
 }
 
 // A request per iteration, each of another user.
 class Requests {
  public:
-  explicit Requests(const FoldedCatalogue& folded) : folded_(folded) {
-    const Scorer scorer(folded.weights(), Kernels());
-    const uint64_t seed = folded.weights().schema().seed(0);
-    for (int64_t user = 0; user < kContexts; ++user) {
-      FeatureList context;
-      context.Add(ValueKey(seed, user), 1.0F, 0);
-      contexts_.push_back(std::make_unique<Scratch>());
-      scorer.ScoreContext(context.view(), *contexts_.back());
-    }
-  }
+  explicit Requests(const FoldedCatalogue& folded)
+      : folded_(folded), contexts_(ScoreContexts(folded)) {}
 
   void Next(const ItemFilter* filter, size_t k) {
     const Scratch& context = *contexts_[next_++ % contexts_.size()];
@@ -196,7 +85,7 @@ __attribute__((target("avx512f"))) uint64_t ReadWideLines(const std::byte* memor
 // What one core reads of memory, strictly ascending, with the widest loads it has and the same
 // prefetches as the scan: as many bytes as the scan of so many items.
 void ReadMemory(benchmark::State& state) {
-  const size_t bytes = static_cast<size_t>(state.range(0)) * (kFactors + 5) / 4096 * 4096;
+  const size_t bytes = static_cast<size_t>(state.range(0)) * (kItemFactors + 5) / 4096 * 4096;
   void* const memory =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::abort();
@@ -214,7 +103,7 @@ void BestOf(benchmark::State& state, bool skewed) {
   Requests requests(folded);
   requests.Next(nullptr, kBest);
   for (auto _ : state) requests.Next(nullptr, static_cast<size_t>(state.range(1)));
-  CountBytes(state, static_cast<double>(state.range(0)) * (kFactors + 5));
+  CountBytes(state, static_cast<double>(state.range(0)) * (kItemFactors + 5));
 }
 
 void BestOfGaussian(benchmark::State& state) { BestOf(state, false); }

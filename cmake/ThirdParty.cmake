@@ -21,6 +21,10 @@ find_package(benchmark CONFIG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
+# Only bench/faiss_compare.cc wants these, and does without; Debian's faiss names OpenMP, but does not find it.
+find_package(OpenMP QUIET COMPONENTS CXX)
+find_package(faiss CONFIG QUIET)
+
 # Links a shared library that works by being loaded, although no symbol of it is named. One item, because CMake may
 # reorder or merge separate ones.
 function(fmserve_link_always target library)

@@ -15,6 +15,6 @@ TEXT
   exit 0
 fi
 
-install_packages build
+install_packages build bench
 build release
 python3 bench/suite.py --build "$build_root/release" "$@"

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What ./run bench makes of measurements, and compare.py of two results."""
 
+import contextlib
+import io
 import json
 import pathlib
 import subprocess
@@ -33,6 +35,40 @@ class RowTest(unittest.TestCase):
             "| lookup | 16 ns | 14.5 to 21 | at most 20 ns | met |",
             "| throughput | 4 x | 4 to 4 | at least 9 x | **missed** |",
             "| requests | 12346 /s | 12346 to 12346 |  |  |"])
+
+
+class FaissTest(unittest.TestCase):
+    REPORT = {"blas": "openblas-serial", "items": 1_000_000, "modes": [
+        {"queries_per_call": 1, "faiss_ms": {"median": 60, "min": 50, "max": 70},
+         "ratio": {"median": 20, "min": 19, "max": 22}, "at_least": 10},
+        {"queries_per_call": 256, "faiss_ms": {"median": 2, "min": 1, "max": 3},
+         "ratio": {"median": 0.6, "min": 0.5, "max": 0.7}, "at_least": 1}]}
+
+    def rows(self, program):
+        with tempfile.TemporaryDirectory() as folder:
+            build = pathlib.Path(folder)
+            (build / "bin").mkdir()
+            if program is not None:
+                path = build / "bin" / "faiss_compare"
+                path.write_text(program, encoding="utf-8")
+                path.chmod(0o755)
+            with contextlib.redirect_stderr(io.StringIO()) as errors:
+                return list(suite.faiss(build)), errors.getvalue()
+
+    def test_a_build_without_faiss_measures_nothing_and_says_what_to_install(self):
+        rows, errors = self.rows(None)
+        self.assertEqual(rows, [])
+        self.assertIn("skipped: this build has no comparison with faiss; install libfaiss-dev", errors)
+
+    def test_one_query_and_a_batch_are_held_against_a_bar_each_also_when_one_is_missed(self):
+        rows, _ = self.rows(f"#!/bin/sh\necho '{json.dumps(self.REPORT)}' > \"$2\"\nexit 1\n")
+        self.assertEqual([row.met() for row in rows], [None, True, None, False])
+        self.assertEqual((rows[1].low, rows[1].median, rows[1].high), (19, 20, 22))
+
+    def test_a_comparison_that_fails_ends_the_suite(self):
+        with self.assertRaises(SystemExit) as failed:
+            self.rows("#!/bin/sh\nexit 1\n")
+        self.assertEqual(failed.exception.code, 2)
 
 
 class CompareTest(unittest.TestCase):

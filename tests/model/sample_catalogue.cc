@@ -23,11 +23,11 @@ std::string TemporaryCatalogue() {
                       getpid(), "_", files++, ".fmc");
 }
 
-void WriteCatalogue(const CatalogueOptions& options, const std::vector<TestItem>& items,
-                    const std::string& path) {
-  CatalogueWriter writer(options);
-  for (const TestItem& item : items) MustHold(AddTo(writer, item));
-  MustHold(writer.Finish(path));
+// The bytes of a file that is read and removed.
+AlignedBytes TakeBytes(const std::string& path) {
+  AlignedBytes bytes = ReadFileBytes(path);
+  std::filesystem::remove(path);
+  return bytes;
 }
 
 }  // namespace
@@ -40,25 +40,32 @@ absl::Status AddTo(CatalogueWriter& writer, const TestItem& item) {
                      .bid = item.bid});
 }
 
+absl::Status WriteCatalogue(const CatalogueOptions& options, const std::vector<TestItem>& items,
+                            const std::string& path) {
+  CatalogueWriter writer(options);
+  for (const TestItem& item : items) {
+    if (absl::Status status = AddTo(writer, item); !status.ok()) return status;
+  }
+  return writer.Finish(path);
+}
+
 AlignedBytes CatalogueBytes(const CatalogueOptions& options, const std::vector<TestItem>& items) {
   const std::string path = TemporaryCatalogue();
-  WriteCatalogue(options, items, path);
-  AlignedBytes bytes = ReadFileBytes(path);
-  std::filesystem::remove(path);
-  return bytes;
+  MustHold(WriteCatalogue(options, items, path));
+  return TakeBytes(path);
 }
 
 std::shared_ptr<const CatalogueFile> OpenCatalogue(const CatalogueOptions& options,
                                                    const std::vector<TestItem>& items) {
   const std::string path = TemporaryCatalogue();
-  WriteCatalogue(options, items, path);
+  MustHold(WriteCatalogue(options, items, path));
   auto file = CatalogueFile::Open(path);
   std::filesystem::remove(path);
   MustHold(file.status());
   return *file;
 }
 
-AlignedBytes SampleCatalogue(IdType id_type) {
+absl::Status WriteSampleCatalogue(IdType id_type, const std::string& path) {
   CatalogueOptions options;
   options.model_name = "ctr";
   options.version = 3;
@@ -86,7 +93,13 @@ AlignedBytes SampleCatalogue(IdType id_type) {
   items[2].features.Add(schema.missing_key(3), 1.0F, 3);
   items[2].values = {{"news"}, {"acme"}};
   items[2].bid = 0.25F;
-  return CatalogueBytes(options, items);
+  return WriteCatalogue(options, items, path);
+}
+
+AlignedBytes SampleCatalogue(IdType id_type) {
+  const std::string path = TemporaryCatalogue();
+  MustHold(WriteSampleCatalogue(id_type, path));
+  return TakeBytes(path);
 }
 
 }  // namespace fmserve::model

@@ -26,6 +26,9 @@ struct TestItem {
 
 absl::Status AddTo(CatalogueWriter& writer, const TestItem& item);
 
+absl::Status WriteCatalogue(const CatalogueOptions& options, const std::vector<TestItem>& items,
+                            const std::string& path);
+
 // The file as bytes; it goes to the temporary directory and away again.
 AlignedBytes CatalogueBytes(const CatalogueOptions& options, const std::vector<TestItem>& items);
 
@@ -34,7 +37,10 @@ std::shared_ptr<const CatalogueFile> OpenCatalogue(const CatalogueOptions& optio
                                                    const std::vector<TestItem>& items);
 
 // Three items with features of SampleSchema, the attributes "genre" and "advertiser", bids and
-// metadata. Ids are 7, 9 and 2^63, or "anna", "bert" and "zoe" in Cyrillic.
+// metadata, at `path`. Ids are 7, 9 and 2^63, or "anna", "bert" and "zoe" in Cyrillic.
+absl::Status WriteSampleCatalogue(IdType id_type, const std::string& path);
+
+// The same as bytes.
 AlignedBytes SampleCatalogue(IdType id_type);
 
 }  // namespace fmserve::model

@@ -4,17 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "model/file_header.h"
 #include "model/weight_file.h"
 #include "model/weight_format.h"
+#include "tests/model/format_page.h"
 #include "tests/model/sample_file.h"
 
 namespace fmserve::model {
@@ -24,35 +23,9 @@ using format::FileHeader;
 using format::RowPrefix;
 using format::SectionEntry;
 
-std::vector<std::string> PageLines() {
-  std::ifstream page("model/WEIGHT_FORMAT.md");
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(page, line);) lines.push_back(line);
-  return lines;
-}
-
-std::string WithoutBackticks(std::string cell) {
-  std::erase(cell, '`');
-  return std::string(absl::StripAsciiWhitespace(cell));
-}
-
-// The rows of the first table after the line `heading`, without the two that name its columns.
-std::vector<std::vector<std::string>> Table(const std::string& heading) {
-  std::vector<std::vector<std::string>> rows;
-  bool inside = false;
-  for (const std::string& line : PageLines()) {
-    if (line == heading) inside = true;
-    if (!inside) continue;
-    if (!line.starts_with("|")) {
-      if (!rows.empty()) break;
-      continue;
-    }
-    std::vector<std::string> cells = absl::StrSplit(line.substr(1, line.size() - 2), '|');
-    for (std::string& cell : cells) cell = WithoutBackticks(cell);
-    rows.push_back(std::move(cells));
-  }
-  if (rows.size() < 3) return {};
-  return {rows.begin() + 2, rows.end()};
+const FormatPage& Page() {
+  static const FormatPage page("model/WEIGHT_FORMAT.md");
+  return page;
 }
 
 struct Member {
@@ -67,7 +40,7 @@ struct Member {
 
 std::vector<Member> MembersOnPage(const std::string& heading) {
   std::vector<Member> members;
-  for (const auto& row : Table(heading))
+  for (const auto& row : Page().Table(heading))
     members.push_back({std::stoul(row.at(0)), std::stoul(row.at(1)), row.at(2)});
   return members;
 }
@@ -119,7 +92,7 @@ TEST(WeightFormatDocTest, RowIsThatOfTheCode) {
 
 // The section types are the second table of their chapter; its heading is the sentence before it.
 TEST(WeightFormatDocTest, SectionTypesAreThoseOfTheCode) {
-  const auto rows = Table(
+  const auto rows = Page().Table(
       "between are 0. The file ends where the last section ends. So every byte of a file is "
       "covered by a checksum or known to be 0.");
   ASSERT_EQ(rows.size(), 6U);
@@ -129,7 +102,7 @@ TEST(WeightFormatDocTest, SectionTypesAreThoseOfTheCode) {
 
 TEST(WeightFormatDocTest, ConstantsAreThoseOfTheCode) {
   std::map<std::string, uint64_t> constants;
-  for (const auto& row : Table("## Dictionary"))
+  for (const auto& row : Page().Table("## Dictionary"))
     constants[row.at(0)] = std::stoull(row.at(1), nullptr, 0);
   const std::map<std::string, uint64_t> expected = {
       {"kPilotFactor", format::kPilotFactor}, {"kSlotFactor", format::kSlotFactor},
@@ -141,42 +114,20 @@ TEST(WeightFormatDocTest, ConstantsAreThoseOfTheCode) {
 TEST(WeightFormatDocTest, TitleNamesTheVersionOfTheCode) {
   std::ostringstream title;
   title << "# The weight file, format version " << format::kMajor << "." << format::kMinor;
-  EXPECT_EQ(PageLines().at(0), title.str());
-}
-
-// The bytes of the hex dump, in the form of `hexdump -C`.
-std::vector<std::byte> DumpOnPage() {
-  std::vector<std::byte> bytes;
-  bool inside = false;
-  for (const std::string& line : PageLines()) {
-    if (inside && line == "```") break;
-    if (!inside) {
-      inside = line == "```hexdump";
-      continue;
-    }
-    if (line == "*") continue;
-    const size_t offset = std::stoul(line.substr(0, 8), nullptr, 16);
-    // A star: the last line repeats up to here.
-    while (bytes.size() < offset) bytes.push_back(bytes.at(bytes.size() - 16));
-    std::istringstream columns(line.substr(8, line.find('|') - 8));
-    for (std::string column; columns >> column;) {
-      bytes.push_back(static_cast<std::byte>(std::stoul(column, nullptr, 16)));
-    }
-  }
-  return bytes;
+  EXPECT_EQ(Page().lines().at(0), title.str());
 }
 
 TEST(WeightFormatDocTest, ExampleIsTheGoldenFileOfThatName) {
   const AlignedBytes golden = ReadFileBytes("tests/golden/v1_example.fmw");
-  const std::vector<std::byte> dump = DumpOnPage();
+  const std::vector<std::byte> dump = Page().HexDump();
   EXPECT_TRUE(std::ranges::equal(golden.span(), dump));
 }
 
 TEST(WeightFormatDocTest, ExampleScoresAsCalculatedByHand) {
-  const AlignedBytes bytes(DumpOnPage());
+  const AlignedBytes bytes(Page().HexDump());
   const auto file = WeightFile::FromBytes(bytes.span());
   ASSERT_TRUE(file.ok()) << file.status();
-  const auto rows = Table(
+  const auto rows = Page().Table(
       "6. **Prediction.** z = 2 * -0.75 + 0.5 = -1, and 1 / (1 + e^1) is the probability of a "
       "click.");
   ASSERT_EQ(rows.size(), 1U);
