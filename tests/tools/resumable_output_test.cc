@@ -16,13 +16,15 @@ using ::testing::Not;
 
 class ResumableOutputTest : public ::testing::Test {
  protected:
+  static OutputIdentity Identity() { return {{"--k", "10"}, {"--filter", "a in {b}"}}; }
+
   ResumableOutputTest() {
     const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
     path_ = std::filesystem::path(::testing::TempDir()) / (name + ".tsv");
     for (const char* suffix : {"", ".partial", ".journal"}) std::filesystem::remove(path_ + suffix);
   }
 
-  absl::StatusOr<ResumableOutput> Open(const OutputIdentity& identity = kIdentity,
+  absl::StatusOr<ResumableOutput> Open(const OutputIdentity& identity = Identity(),
                                        bool restart = false) const {
     return ResumableOutput::Open(path_, identity, restart);
   }
@@ -45,7 +47,6 @@ class ResumableOutputTest : public ::testing::Test {
     std::ofstream(path_ + suffix, std::ios::app) << text;
   }
 
-  inline static const OutputIdentity kIdentity = {{"--k", "10"}, {"--filter", "a in {b}"}};
   std::string path_;
 };
 
@@ -119,7 +120,7 @@ TEST_F(ResumableOutputTest, OneProcessAtATime) {
 }
 
 TEST_F(ResumableOutputTest, AFolderThatIsNotThereIsNamed) {
-  const auto output = ResumableOutput::Open("/no_such_folder/r.tsv", kIdentity, false);
+  const auto output = ResumableOutput::Open("/no_such_folder/r.tsv", Identity(), false);
   EXPECT_THAT(std::string(output.status().message()), HasSubstr("/no_such_folder/r.tsv"));
 }
 

@@ -197,6 +197,7 @@ absl::Status ResumableOutput::Commit(uint64_t users) {
 
 absl::Status ResumableOutput::Finish() {
   if (fsync(partial_) != 0) return SystemError(partial_path_, "sync");
+  if (close(std::exchange(partial_, -1)) != 0) return SystemError(partial_path_, "close");
   if (std::rename(partial_path_.c_str(), path_.c_str()) != 0)
     return SystemError(partial_path_, "rename");
   if (absl::Status status = SyncFolderOf(path_); !status.ok()) return status;
