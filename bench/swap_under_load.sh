@@ -10,6 +10,9 @@
 # small steps, counts as outside. `fm publish` itself (verifying and copying the file into the
 # store, on another machine in real life) is a phase of its own, because it takes its share of this machine.
 #
+# Half of the highest rate is only that while the machine keeps its speed, so a run in which the host of a virtual machine gave
+# more than 2 % of the processors to others fails without a verdict.
+#
 # Fails when a request fails or is wrong, when p99 within swaps is above 1.5 times that outside, or when memory does not come
 # back: the server may keep 5 % more after the last swap than after the second, from when on two versions are mapped.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -128,8 +131,9 @@ touch "$work/enough"
 wait "$load_pid" || fail 'the load generator found wrong predictions, or no answers'
 load_pid=''
 
-awk -v ms=$(($(stolen_ms) - stolen_before_ms)) -v minutes="$minutes" -v processors="$(nproc)" \
-  'BEGIN { printf "of the processors, %.1f %% went to others on the same host\n", ms / (minutes * 600 * processors) }'
+stolen=$(awk -v ms=$(($(stolen_ms) - stolen_before_ms)) -v minutes="$minutes" -v processors="$(nproc)" \
+  'BEGIN { printf "%.1f", ms / (minutes * 600 * processors) }')
+printf 'of the processors, %s %% went to others on the same host\n' "$stolen"
 
 phases=("publishing=$publishing" "swap=$swaps" "quiet=:")
 python3 scripts/latency_phases.py "$work/records.tsv" "${phases[@]}"
@@ -138,6 +142,8 @@ field '"requests %d, failed %d %s, partial %d, checked %d, of mixed or wrong ver
 ratio=$(python3 scripts/latency_phases.py "$work/records.tsv" --json "${phases[@]}" |
   field '"%.2f" % (o["swap"]["p99_us"] / o["quiet"]["p99_us"])')
 printf 'p99 within swaps over p99 outside: %s\n' "$ratio"
+awk -v stolen="$stolen" 'BEGIN { exit !(stolen <= 2) }' ||
+  fail "the host gave $stolen % of the processors to others, so this run says nothing; 2 % is the most: run it again"
 [[ $(field 'o["sent"] - o["ok"] + o["wrong"]' <"$work/load.json") == 0 ]] || fail 'requests failed or were wrong'
 awk -v ratio="$ratio" 'BEGIN { exit !(ratio <= 1.5) }' || fail 'swaps show in the p99'
 awk -v first="${settled_kb[1]:-0}" -v last="${settled_kb[-1]}" 'BEGIN { exit !(first == 0 || last <= first * 1.05) }' ||
