@@ -21,7 +21,8 @@ bool IsLarge(const v1::Features& features) {
 
 bool AreLarge(const v1::PredictRequest& request, const v1::PredictResponse& response) {
   return IsLarge(request.features()) || request.packed().keys_size() > kMaxKeptElements ||
-         response.predictions_size() > kMaxKeptElements;
+         response.predictions_size() > kMaxKeptElements ||
+         request.items().strings_size() > kMaxKeptElements;
 }
 
 // The filter is a oneof: clearing frees it.
