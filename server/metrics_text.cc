@@ -53,6 +53,15 @@ class Page {
         MetricFamily{absl::StrCat("fmserve_", name), std::string(help), type, {}});
   }
 
+  // add(model, call, its counts) for each model and call.
+  template <typename Adder>
+  void ForEachCall(Adder add) {
+    for (const ModelMetricsView& model : models_) {
+      add(model.status.model, "predict", model.predict);
+      add(model.status.model, "top_k", model.top_k);
+    }
+  }
+
   template <typename Value>
   void AddCounterPerModel(absl::string_view name, absl::string_view help, Value value) {
     MetricFamily* family = Add(name, MetricType::Counter, help);
@@ -70,6 +79,7 @@ class Page {
 
   void AddRequests();
   void AddLatency();
+  void AddIncomplete();
   void AddUnknownFeatures();
   void AddVersions(uint64_t now_unix_us);
   void AddLoading();
@@ -83,43 +93,58 @@ class Page {
 
 void Page::AddRequests() {
   MetricFamily* family = Add("requests_total", MetricType::Counter,
-                             "Predict requests by gRPC code and version of the weights (0: none).");
-  for (const ModelMetricsView& model : models_) {
-    for (const VersionCounts& counts : model.counts.versions) {
-      for (size_t code = 0; code < counts.by_code.size(); ++code) {
-        if (counts.by_code[code] == 0) continue;
-        AddCounter(family,
-                   {{"model", model.status.model},
-                    {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(code))},
-                    {"version", absl::StrCat(counts.version)}},
-                   counts.by_code[code]);
-      }
-    }
-  }
+                             "Requests by call, gRPC code and version of the weights (0: none).");
+  ForEachCall(
+      [family](absl::string_view model, absl::string_view call, const RequestCounts& requests) {
+        for (const VersionCounts& counts : requests.versions) {
+          for (size_t code = 0; code < counts.by_code.size(); ++code) {
+            if (counts.by_code[code] == 0) continue;
+            AddCounter(family,
+                       {{"model", model},
+                        {"call", call},
+                        {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(code))},
+                        {"version", absl::StrCat(counts.version)}},
+                       counts.by_code[code]);
+          }
+        }
+      });
 }
 
 void Page::AddLatency() {
   MetricFamily* family = Add("request_duration_seconds", MetricType::Histogram,
                              "Time in the server, from the decoded message to the answer.");
-  for (const ModelMetricsView& model : models_) {
-    auto& histogram = AddMetric(family, {{"model", model.status.model}}).histogram;
-    histogram.sample_sum = model.counts.latency_sum_s;
-    for (size_t i = 0; i < model.counts.latency_buckets.size(); ++i) {
-      histogram.sample_count += model.counts.latency_buckets[i];
-      if (i < kLatencyBoundsSeconds.size())
-        histogram.bucket.push_back({histogram.sample_count, kLatencyBoundsSeconds[i]});
-    }
-  }
+  ForEachCall(
+      [family](absl::string_view model, absl::string_view call, const RequestCounts& requests) {
+        auto& histogram = AddMetric(family, {{"model", model}, {"call", call}}).histogram;
+        histogram.sample_sum = requests.latency_sum_s;
+        for (size_t i = 0; i < requests.latency_buckets.size(); ++i) {
+          histogram.sample_count += requests.latency_buckets[i];
+          if (i < kLatencyBoundsSeconds.size())
+            histogram.bucket.push_back({histogram.sample_count, kLatencyBoundsSeconds[i]});
+        }
+      });
+}
+
+void Page::AddIncomplete() {
+  MetricFamily* family = Add("incomplete_responses_total", MetricType::Counter,
+                             "Answers that left candidates or items out because the time ran out.");
+  ForEachCall(
+      [family](absl::string_view model, absl::string_view call, const RequestCounts& requests) {
+        AddCounter(family, {{"model", model}, {"call", call}}, requests.incomplete);
+      });
 }
 
 void Page::AddUnknownFeatures() {
-  MetricFamily* family = Add("unknown_features_total", MetricType::Counter,
-                             "Features of scored requests that the weights do not know, by field.");
-  for (const ModelMetricsView& model : models_) {
-    for (const FieldCount& unknown : model.counts.unknown) {
-      AddCounter(family, {{"model", model.status.model}, {"field", unknown.field}}, unknown.count);
-    }
-  }
+  MetricFamily* family =
+      Add("unknown_features_total", MetricType::Counter,
+          "Features of answered requests that the weights do not know, by field.");
+  ForEachCall(
+      [family](absl::string_view model, absl::string_view call, const RequestCounts& requests) {
+        for (const FieldCount& unknown : requests.unknown) {
+          AddCounter(family, {{"model", model}, {"call", call}, {"field", unknown.field}},
+                     unknown.count);
+        }
+      });
 }
 
 void Page::AddVersions(uint64_t now_unix_us) {
@@ -161,7 +186,7 @@ void Page::AddLoading() {
   MetricFamily* rejections = Add("rejected_versions_total", MetricType::Counter,
                                  "Versions that were refused, by the check that they failed.");
   for (const ModelMetricsView& model : models_) {
-    for (const auto& [reason, count] : model.counts.rejections) {
+    for (const auto& [reason, count] : model.predict.rejections) {
       AddCounter(rejections, {{"model", model.status.model}, {"reason", reason}}, count);
     }
   }
@@ -175,10 +200,8 @@ std::string FormatMetrics(std::span<const ModelMetricsView> models, uint64_t unk
   page.AddRequests();
   page.AddLatency();
   page.AddCounterPerModel("candidates_total", "Candidates scored.",
-                          [](const ModelMetricsView& model) { return model.counts.candidates; });
-  page.AddCounterPerModel("incomplete_responses_total",
-                          "Answers that left candidates without a score because the time ran out.",
-                          [](const ModelMetricsView& model) { return model.counts.incomplete; });
+                          [](const ModelMetricsView& model) { return model.predict.candidates; });
+  page.AddIncomplete();
   page.AddUnknownFeatures();
   page.AddVersions(now_unix_us);
   page.AddLoading();

@@ -174,7 +174,8 @@ void Server::OnLoaderEvent(ServedModel* model, const loader::LoaderEvent& event)
 std::string Server::MetricsPage() const {
   std::vector<ModelMetricsView> views;
   for (const auto& model : models_.all())
-    views.push_back({model->loader->GetStatus(), model->metrics.Counts()});
+    views.push_back(
+        {model->loader->GetStatus(), model->metrics.Counts(), model->top_k_metrics.Counts()});
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return FormatMetrics(
       views, prediction_->unknown_model_requests(), health_->draining(),
