@@ -91,6 +91,15 @@ class FoldedCatalogue {
   // What the scan reads, files apart.
   size_t bytes() const;
 
+  // Gives the memory of the scan back in steps, so that the destructor, which has to do it at once,
+  // finds little left. Only for who holds the last reference and asks for nothing more.
+  absl::Status ReleasePages(Checkpoint checkpoint) const {
+    return blocks_.ReleasePages(checkpoint);
+  }
+
+  // To share the file with the same items folded with other weights.
+  const std::shared_ptr<const CatalogueFile>& shared_file() const { return catalogue_; }
+
  private:
   friend class CatalogueScan;
   friend class ItemFilter;

@@ -25,6 +25,7 @@ constexpr double kUnderflow = 0x1p-120;
 
 // Beyond it, scores might overflow a float.
 constexpr double kLargestScore = 1e30;
+constexpr size_t kReleaseBytes = size_t{2} << 20;
 
 float RoundedUp(double value) {
   const auto rounded = static_cast<float>(value);
@@ -62,6 +63,14 @@ uint32_t Packed(int low, int high) {
 }  // namespace
 
 void Unmap::operator()(std::byte* memory) const { munmap(memory, bytes); }
+
+absl::Status ScanBlocks::ReleasePages(Checkpoint checkpoint) const {
+  for (size_t begin = 0; begin < bytes(); begin += kReleaseBytes) {
+    madvise(memory_.get() + begin, std::min(kReleaseBytes, bytes() - begin), MADV_DONTNEED);
+    if (absl::Status status = checkpoint(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<ScanBlocks> ScanBlocks::Allocate(uint32_t items_count, uint32_t k) {
   ScanBlocks blocks;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 #include "model/kernels/kernels.h"
 
 namespace fmserve::model {
@@ -57,6 +58,10 @@ class ScanBlocks {
   const std::byte* group(uint32_t group) const { return memory_.get() + group * group_bytes_; }
   uint32_t BlocksOf(uint32_t group) const;
   size_t bytes() const { return memory_.get_deleter().bytes; }
+
+  // Gives the memory back in steps of one huge page, with a checkpoint after each. Nothing may be
+  // read after that.
+  absl::Status ReleasePages(Checkpoint checkpoint) const;
 
   // The context in int8. NaN as scale, which makes every item a hit, when scores may leave the
   // range in which floats behave.

@@ -20,6 +20,7 @@ AddCommand AddInspect;
 AddCommand AddVerify;
 AddCommand AddExport;
 AddCommand AddPublish;
+AddCommand AddCataloguePublish;  // of the group `fm catalogue`
 AddCommand AddStatus;
 AddCommand AddVersions;
 AddCommand AddReload;
