@@ -96,6 +96,13 @@ absl::Status FoldedCatalogue::EncodeBlocks(Checkpoint checkpoint) {
   return absl::OkStatus();
 }
 
+absl::Status FoldedCatalogue::ReleasePages(Checkpoint checkpoint) const {
+  absl::Status status = table_.ReleasePages(checkpoint);
+  if (status.ok()) status = blocks_.ReleasePages(checkpoint);
+  if (status.ok()) status = index_.ReleasePages(checkpoint);
+  return status;
+}
+
 size_t FoldedCatalogue::bytes() const {
   return index_.bytes() + table_.bytes() + blocks_.bytes() +
          (order_.size() + places_.size()) * sizeof(uint32_t) + attributes_.bytes();

@@ -110,6 +110,14 @@ class FoldedCatalogue {
   // Memory, files apart.
   size_t bytes() const;
 
+  // Gives the big tables back in steps, so that the destructor, which has to do it at once, finds
+  // little left. Errors of `checkpoint`. Only for who holds the last reference and asks for nothing
+  // more.
+  absl::Status ReleasePages(Checkpoint checkpoint) const;
+
+  // To share the file with the same items folded with other weights.
+  const std::shared_ptr<const CatalogueFile>& shared_file() const { return catalogue_; }
+
  private:
   friend class CatalogueScan;
   friend class ItemFilter;

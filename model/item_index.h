@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/checkpoint.h"
 #include "model/item_ids.h"
@@ -33,6 +34,11 @@ class ItemIndex {
   void Find(std::span<const std::string_view> ids, std::span<uint32_t> items) const;
 
   size_t bytes() const { return memory_.size(); }
+
+  // As TableMemory: nothing may be read after that.
+  absl::Status ReleasePages(Checkpoint checkpoint) const {
+    return memory_.ReleasePages(checkpoint);
+  }
 
  private:
   template <typename Id>

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <span>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 #include "model/kernels/kernels.h"
 #include "model/scorer.h"
 #include "model/table_memory.h"
@@ -32,6 +34,11 @@ class ItemTable {
              std::span<float> scores) const;
 
   size_t bytes() const { return memory_.size(); }
+
+  // As TableMemory: nothing may be read after that.
+  absl::Status ReleasePages(Checkpoint checkpoint) const {
+    return memory_.ReleasePages(checkpoint);
+  }
 
  private:
   void Prefetch(uint32_t item) const;

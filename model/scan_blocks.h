@@ -8,7 +8,9 @@
 #include <span>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 #include "model/kernels/kernels.h"
 #include "model/table_memory.h"
 
@@ -51,6 +53,11 @@ class ScanBlocks {
   const std::byte* group(uint32_t group) const { return memory_.data() + group * group_bytes_; }
   uint32_t BlocksOf(uint32_t group) const;
   size_t bytes() const { return memory_.size(); }
+
+  // As TableMemory: nothing may be read after that.
+  absl::Status ReleasePages(Checkpoint checkpoint) const {
+    return memory_.ReleasePages(checkpoint);
+  }
 
   // The context in int8. NaN as scale, which makes every item a hit, when scores may leave the
   // range in which floats behave.

@@ -2,12 +2,18 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
 
 namespace fmserve::model {
+namespace {
+
+constexpr size_t kReleaseBytes = size_t{2} << 20;
+
+}  // namespace
 
 void Unmap::operator()(std::byte* memory) const { munmap(memory, bytes); }
 
@@ -23,6 +29,14 @@ absl::StatusOr<TableMemory> TableMemory::Allocate(size_t bytes) {
   madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: failing does no harm
   table.memory_ = {static_cast<std::byte*>(memory), Unmap{bytes}};
   return table;
+}
+
+absl::Status TableMemory::ReleasePages(Checkpoint checkpoint) const {
+  for (size_t begin = 0; begin < size(); begin += kReleaseBytes) {
+    madvise(data() + begin, std::min(kReleaseBytes, size() - begin), MADV_DONTNEED);
+    if (absl::Status status = checkpoint(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace fmserve::model

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <memory>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 
 namespace fmserve::model {
 
@@ -26,6 +28,10 @@ class TableMemory {
 
   std::byte* data() const { return memory_.get(); }
   size_t size() const { return memory_.get_deleter().bytes; }
+
+  // Gives the memory back in steps of one huge page, with a checkpoint after each, whose errors it
+  // returns. Only for who holds the table alone; what is read afterwards is zeroes.
+  absl::Status ReleasePages(Checkpoint checkpoint) const;
 
  private:
   std::unique_ptr<std::byte[], Unmap> memory_;

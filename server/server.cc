@@ -97,7 +97,9 @@ absl::Status Server::AddModels() {
         std::make_unique<loader::DirectorySource>(config.store(), config.name()),
         [this, served = model.get()](const loader::LoaderEvent& event) {
           OnLoaderEvent(served, event);
-        });
+        },
+        std::make_unique<loader::DirectorySource>(config.store(), config.name(),
+                                                  loader::Artifact::kCatalogue));
     models_.Add(std::move(model));
   }
   models_.SetDefault(config_.default_model());

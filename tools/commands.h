@@ -22,6 +22,7 @@ AddCommand AddExport;
 AddCommand AddCatalogue;
 AddCommand AddTopK;
 AddCommand AddPublish;
+AddCommand AddCataloguePublish;  // of the group `fm catalogue`
 AddCommand AddStatus;
 AddCommand AddVersions;
 AddCommand AddReload;
