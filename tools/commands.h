@@ -22,7 +22,6 @@ AddCommand AddExport;
 AddCommand AddCatalogue;
 AddCommand AddTopK;
 AddCommand AddPublish;
-AddCommand AddCataloguePublish;  // of the group `fm catalogue`
 AddCommand AddStatus;
 AddCommand AddVersions;
 AddCommand AddReload;

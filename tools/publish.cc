@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "loader/publisher.h"
 #include "model/kernels/kernels.h"
+#include "tools/catalogue_command.h"
 #include "tools/commands.h"
 #include "tools/duration_option.h"
 #include "tools/exit_codes.h"
