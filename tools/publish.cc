@@ -27,7 +27,9 @@ struct PublishArguments {
 
 using Publisher = std::function<absl::StatusOr<loader::Manifest>(const PublishArguments&)>;
 
-int RunPublish(const PublishArguments& arguments, const char* command, const Publisher& publish) {
+// `what`: for the line that says what was published.
+int RunPublish(const PublishArguments& arguments, const char* command, const char* what,
+               const Publisher& publish) {
   const auto start = std::chrono::steady_clock::now();
   const absl::StatusOr<loader::Manifest> manifest = publish(arguments);
   if (!manifest.ok()) return Fail(command, manifest.status());
@@ -40,9 +42,9 @@ int RunPublish(const PublishArguments& arguments, const char* command, const Pub
                {"sha256", manifest->sha256},
                {"seconds", seconds}});
   } else {
-    std::cout << absl::StrFormat("published %s version %d: %s in %.2f s, sha256 %s\n",
-                                 manifest->model, manifest->version,
-                                 FormatBytes(manifest->size_bytes), seconds, manifest->sha256);
+    std::cout << absl::StrFormat("published %s %s %d: %s in %.2f s, sha256 %s\n", manifest->model,
+                                 what, manifest->version, FormatBytes(manifest->size_bytes),
+                                 seconds, manifest->sha256);
   }
   return kDone;
 }
@@ -85,8 +87,9 @@ void AddPublish(CLI::App& app, int& exit_code) {
   command->add_flag("--allow-no-goldens", options.allow_no_goldens,
                     "Publish a file without golden requests too");
   command->footer("Example:\n  fm publish ctr.fmw --store /srv/models --model ctr");
-  command->callback(
-      [arguments, &exit_code] { exit_code = RunPublish(*arguments, "publish", PublishWeights); });
+  command->callback([arguments, &exit_code] {
+    exit_code = RunPublish(*arguments, "publish", "version", PublishWeights);
+  });
 }
 
 void AddCataloguePublish(CLI::App& app, int& exit_code) {
@@ -97,7 +100,7 @@ void AddCataloguePublish(CLI::App& app, int& exit_code) {
   AddStoreOptions(*command, *arguments);
   command->footer("Example:\n  fm catalogue publish ads.fmc --store /srv/models --model ctr");
   command->callback([arguments, &exit_code] {
-    exit_code = RunPublish(*arguments, "catalogue publish", PublishItems);
+    exit_code = RunPublish(*arguments, "catalogue publish", "catalogue version", PublishItems);
   });
 }
 

@@ -46,7 +46,7 @@ class CataloguePublishTest(unittest.TestCase):
             self.assertEqual((manifest["version"], manifest["size_bytes"]), (version, len(published)))
             self.assertEqual(manifest["sha256"], hashlib.sha256(published).hexdigest())
             self.assertEqual(manifest["sha256"], report["sha256"])
-        self.assertIn("published ctr version 3: ", self.publish(self.catalogue).stdout)
+        self.assertIn("published ctr catalogue version 3: ", self.publish(self.catalogue).stdout)
 
     def test_the_copy_says_whose_it_is(self):
         self.assertEqual(self.publish(self.catalogue).returncode, 0)
