@@ -17,6 +17,11 @@ namespace fmserve::loader {
 // What is published for a model, each in a line of versions of its own with a manifest of its own.
 enum class Artifact : uint8_t { kWeights, kCatalogue };
 
+// For logs and metrics: "weights", "catalogue".
+constexpr const char* ArtifactName(Artifact artifact) {
+  return artifact == Artifact::kWeights ? "weights" : "catalogue";
+}
+
 struct Manifest {
   std::string model{};
   uint64_t version = 0;  // 1 to 10^18

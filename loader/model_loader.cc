@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,7 +33,9 @@ absl::Status ModelLoader::Start() { return impl_->Start(); }
 void ModelLoader::Stop() { impl_->Stop(); }
 const ModelSlot& ModelLoader::slot() const { return impl_->slot(); }
 ModelStatus ModelLoader::GetStatus() const { return impl_->GetStatus(); }
-std::vector<VersionStatus> ModelLoader::ListVersions() const { return impl_->ListVersions(); }
+std::vector<VersionStatus> ModelLoader::ListVersions(Artifact artifact) const {
+  return impl_->ListVersions(artifact);
+}
 absl::Status ModelLoader::Reload(Clock::time_point deadline) { return impl_->Reload(deadline); }
 absl::Status ModelLoader::Rollback() { return impl_->Rollback(); }
 absl::Status ModelLoader::Pin(uint64_t version, Clock::time_point deadline) {
@@ -60,36 +63,44 @@ ModelStatus ModelLoader::Impl::GetStatus() const {
   status.load_state = progress_;
   if (status.load_state == LoadState::kIdle && failing_) status.load_state = LoadState::kRetrying;
   status.loading_version = loading_version_;
+  status.loading_catalogue_version = loading_catalogue_version_;
   status.last_error = last_error_;
   status.catalogue_error = catalogue_error_;
   status.serving_since_unix_us = serving_since_unix_us_;
   const auto serving = state_.weights.cached.find(state_.weights.serving_version);
   if (serving != state_.weights.cached.end())
     status.published_unix_us = serving->second.published_unix_us;
+  const auto catalogue = state_.catalogue.cached.find(status.catalogue_version);
+  if (catalogue != state_.catalogue.cached.end())
+    status.catalogue_published_unix_us = catalogue->second.published_unix_us;
   status.snapshot_bytes = slot_.mapped_bytes();
   status.swaps_count = swaps_count_;
   status.poll_failures_count = poll_failures_count_;
   return status;
 }
 
-std::vector<VersionStatus> ModelLoader::Impl::ListVersions() const {
+std::vector<VersionStatus> ModelLoader::Impl::ListVersions(Artifact artifact) const {
+  const bool weights = artifact == Artifact::kWeights;
   const Lock lock(mutex_);
+  const CacheState& state = StateOf(artifact);
+  const std::optional<Manifest>& newest = weights ? newest_ : newest_catalogue_;
   std::map<uint64_t, VersionStatus, std::greater<>> versions;
-  for (const uint64_t version : available_versions_) versions[version] = {.version = version};
-  if (newest_) {
-    versions[newest_->version] = {.version = newest_->version,
-                                  .size_bytes = newest_->size_bytes,
-                                  .published_unix_us = newest_->published_unix_us,
-                                  .sha256 = newest_->sha256};
+  for (const uint64_t version : weights ? available_versions_ : available_catalogue_versions_)
+    versions[version] = {.version = version};
+  if (newest) {
+    versions[newest->version] = {.version = newest->version,
+                                 .size_bytes = newest->size_bytes,
+                                 .published_unix_us = newest->published_unix_us,
+                                 .sha256 = newest->sha256};
   }
-  for (const auto& [version, manifest] : state_.weights.cached) {
+  for (const auto& [version, manifest] : state.cached) {
     versions[version] = {.version = version,
                          .state = VersionState::kCached,
                          .size_bytes = manifest.size_bytes,
                          .published_unix_us = manifest.published_unix_us,
                          .sha256 = manifest.sha256};
   }
-  for (const auto& [version, rejection] : state_.weights.rejections) {
+  for (const auto& [version, rejection] : state.rejections) {
     versions[version] = {.version = version,
                          .state = VersionState::kRejected,
                          .reason = absl::StrCat(rejection.gate, ": ", rejection.detail),
@@ -97,10 +108,10 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions() const {
                          .published_unix_us = rejection.published_unix_us,
                          .sha256 = rejection.sha256};
   }
-  if (const auto found = versions.find(state_.weights.previous_version); found != versions.end()) {
+  if (const auto found = versions.find(state.previous_version); found != versions.end()) {
     found->second.state = VersionState::kPrevious;
   }
-  if (const auto found = versions.find(state_.weights.serving_version); found != versions.end()) {
+  if (const auto found = versions.find(state.serving_version); found != versions.end()) {
     found->second.state = VersionState::kServing;
   }
   std::vector<VersionStatus> result;

@@ -39,15 +39,17 @@ struct ModelStatus {
   uint64_t pinned_version = 0;
   LoadState load_state = LoadState::kIdle;
   uint64_t loading_version = 0;
-  std::string last_error;  // of the last poll, fetch or gate; empty when it went well
-  uint64_t serving_since_unix_us = 0;
-  uint64_t published_unix_us = 0;  // of the serving version; 0 when unknown
-  uint64_t snapshot_bytes = 0;     // in memory, all snapshots of the slot
-  uint64_t huge_page_bytes = 0;    // of these, what lies on 2 MB pages
+  std::string last_error;              // of the last poll, fetch or gate; empty when it went well
+  uint64_t serving_since_unix_us = 0;  // the pair of weights and catalogue
+  uint64_t published_unix_us = 0;      // of the serving version; 0 when unknown
+  uint64_t snapshot_bytes = 0;         // in memory, all snapshots of the slot
+  uint64_t huge_page_bytes = 0;        // of these, what lies on 2 MB pages
   uint64_t swaps_count = 0;
   uint64_t poll_failures_count = 0;  // polls and fetches that failed for a passing reason
   uint64_t catalogue_version = 0;    // that serves; 0: none
   uint64_t previous_catalogue_version = 0;
+  uint64_t loading_catalogue_version = 0;
+  uint64_t catalogue_published_unix_us = 0;  // as published_unix_us
   uint64_t catalogue_items_count = 0;
   uint64_t catalogue_bytes = 0;  // of snapshot_bytes: its file, and folded with the weights
   std::string catalogue_error;   // as last_error
@@ -106,7 +108,7 @@ class ModelLoader {
   ModelStatus GetStatus() const;
 
   // What the cache, the rejections and, as far as it answers, the source hold; newest first.
-  std::vector<VersionStatus> ListVersions() const;
+  std::vector<VersionStatus> ListVersions(Artifact artifact = Artifact::kWeights) const;
 
   // Levers; each returns when it is done, at the latest at `deadline` (DeadlineExceeded; the work
   // then goes on). A rollback exchanges weights and catalogue together; a pin is of weights.

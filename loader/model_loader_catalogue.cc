@@ -22,6 +22,7 @@ void ModelLoader::Impl::OnCataloguePolled(const PollResult& result, bool reload)
     return;
   }
   newest_catalogue_ = *result.manifest;
+  if (result.versions) available_catalogue_versions_ = *result.versions;
   const std::string partner = PartnerOf(Artifact::kCatalogue);
   const RolloutDecision decision = DecideRollout(options_.gates, {.state = &state_.catalogue,
                                                                   .newest = &*newest_catalogue_,
@@ -56,11 +57,13 @@ bool ModelLoader::Impl::TakesCatalogueNext() {
 }
 
 void ModelLoader::Impl::StartPreparingCatalogue() {
-  StartWorkOn(MakeJob(Artifact::kCatalogue, std::exchange(wanted_catalogue_version_, 0)),
+  loading_catalogue_version_ = std::exchange(wanted_catalogue_version_, 0);
+  StartWorkOn(MakeJob(Artifact::kCatalogue, loading_catalogue_version_),
               &Impl::OnCataloguePrepared);
 }
 
 void ModelLoader::Impl::OnCataloguePrepared(uint64_t version, const Prepared& prepared) {
+  loading_catalogue_version_ = 0;
   absl::Status outcome;
   switch (prepared.outcome) {
     case Prepared::Outcome::kReady:

@@ -250,7 +250,7 @@ void ModelLoader::Impl::StartWorkOn(PrepareJob job, void (Impl::*done)(uint64_t,
         return;
       }
       if (prepared.outcome == Prepared::Outcome::kReady) KeepInCache(artifact, prepared);
-      loading_version_ = 0;
+      loading_version_ = loading_catalogue_version_ = 0;
       next_poll_ = Clock::now();
       FinishReloads(absl::AbortedError("a rollback or a pin came in between"));
     };

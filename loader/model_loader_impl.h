@@ -50,7 +50,7 @@ class ModelLoader::Impl {
 
   const ModelSlot& slot() const { return slot_; }
   ModelStatus GetStatus() const;
-  std::vector<VersionStatus> ListVersions() const;
+  std::vector<VersionStatus> ListVersions(Artifact artifact) const;
 
   absl::Status Reload(Clock::time_point deadline);
   absl::Status Rollback();
@@ -123,6 +123,9 @@ class ModelLoader::Impl {
   CacheState& StateOf(Artifact artifact) {
     return artifact == Artifact::kWeights ? state_.weights : state_.catalogue;
   }
+  const CacheState& StateOf(Artifact artifact) const {
+    return artifact == Artifact::kWeights ? state_.weights : state_.catalogue;
+  }
   void KeepInCache(Artifact artifact, const Prepared& prepared);
   void Forget(Artifact artifact, uint64_t version);
   bool IsWanted(uint64_t version) const;
@@ -166,12 +169,14 @@ class ModelLoader::Impl {
   uint64_t wanted_catalogue_version_ = 0;  // to be prepared as soon as the worker is free
   std::string catalogue_error_;
   std::vector<uint64_t> available_versions_;  // in the source, newest first
+  std::vector<uint64_t> available_catalogue_versions_;
   Clock::time_point next_poll_;
   Backoff backoff_;
   bool failing_ = false;
   std::string last_error_;
   uint64_t poll_failures_count_ = 0;
   uint64_t loading_version_ = 0;
+  uint64_t loading_catalogue_version_ = 0;
   uint64_t swaps_count_ = 0;
   uint64_t serving_since_unix_us_ = 0;
   bool restore_previous_ = false;

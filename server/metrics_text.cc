@@ -77,11 +77,26 @@ class Page {
     }
   }
 
+  // Ages of what serves: what_of(status) gives its version, 0 for none, and when it was published.
+  template <typename What>
+  void AddAges(absl::string_view name, absl::string_view help, uint64_t now_unix_us, What what_of) {
+    MetricFamily* family = Add(name, MetricType::Gauge, help);
+    for (const ModelMetricsView& model : models_) {
+      const auto [version, published_unix_us] = what_of(model.status);
+      if (version == 0) continue;
+      const uint64_t since =
+          published_unix_us != 0 ? published_unix_us : model.status.serving_since_unix_us;
+      const double age_us = static_cast<double>(now_unix_us) - static_cast<double>(since);
+      AddGauge(family, {{"model", model.status.model}}, age_us / 1e6);
+    }
+  }
+
   void AddRequests();
   void AddLatency();
   void AddIncomplete();
   void AddUnknownFeatures();
   void AddVersions(uint64_t now_unix_us);
+  void AddCatalogues(uint64_t now_unix_us);
   void AddLoading();
 
   std::string ToString() const { return prometheus::TextSerializer().Serialize(families_); }
@@ -152,17 +167,28 @@ void Page::AddVersions(uint64_t now_unix_us) {
                    [](const ModelMetricsView& model) { return model.status.serving_version; });
   AddGaugePerModel("pinned_version", "Version that an operator pinned; 0: none.",
                    [](const ModelMetricsView& model) { return model.status.pinned_version; });
-  MetricFamily* family =
-      Add("serving_version_age_seconds", MetricType::Gauge,
-          "Since the serving version was published, or began to serve if that is unknown.");
-  for (const ModelMetricsView& model : models_) {
-    const loader::ModelStatus& status = model.status;
-    if (status.serving_version == 0) continue;
-    const uint64_t since =
-        status.published_unix_us != 0 ? status.published_unix_us : status.serving_since_unix_us;
-    const double age_us = static_cast<double>(now_unix_us) - static_cast<double>(since);
-    AddGauge(family, {{"model", status.model}}, age_us / 1e6);
-  }
+  AddAges("serving_version_age_seconds",
+          "Since the serving version was published, or began to serve if that is unknown.",
+          now_unix_us, [](const loader::ModelStatus& status) {
+            return std::pair(status.serving_version, status.published_unix_us);
+          });
+}
+
+void Page::AddCatalogues(uint64_t now_unix_us) {
+  AddGaugePerModel("serving_catalogue_version", "Version of the catalogue that serves; 0: none.",
+                   [](const ModelMetricsView& model) { return model.status.catalogue_version; });
+  AddAges("serving_catalogue_age_seconds",
+          "Since the serving catalogue was published, or began to serve if that is unknown.",
+          now_unix_us, [](const loader::ModelStatus& status) {
+            return std::pair(status.catalogue_version, status.catalogue_published_unix_us);
+          });
+  AddGaugePerModel(
+      "catalogue_items", "Items of the catalogue that serves.",
+      [](const ModelMetricsView& model) { return model.status.catalogue_items_count; });
+  AddGaugePerModel(
+      "catalogue_bytes",
+      "Of snapshot_bytes, the catalogue that serves: its file and what it is folded to.",
+      [](const ModelMetricsView& model) { return model.status.catalogue_bytes; });
 }
 
 void Page::AddLoading() {
@@ -174,7 +200,7 @@ void Page::AddLoading() {
                model.status.load_state == state ? 1.0 : 0.0);
     }
   }
-  AddCounterPerModel("swaps_total", "Changes of the serving version.",
+  AddCounterPerModel("swaps_total", "Changes of the weights or the catalogue that serve.",
                      [](const ModelMetricsView& model) { return model.status.swaps_count; });
   AddCounterPerModel(
       "poll_failures_total", "Looks at the store that failed.",
@@ -183,11 +209,14 @@ void Page::AddLoading() {
                    [](const ModelMetricsView& model) { return model.status.snapshot_bytes; });
   AddGaugePerModel("huge_page_bytes", "Of these, what lies on 2 MB pages.",
                    [](const ModelMetricsView& model) { return model.status.huge_page_bytes; });
-  MetricFamily* rejections = Add("rejected_versions_total", MetricType::Counter,
-                                 "Versions that were refused, by the check that they failed.");
+  MetricFamily* rejections =
+      Add("rejected_versions_total", MetricType::Counter,
+          "Versions that were refused, by what they are of and the check that they failed.");
   for (const ModelMetricsView& model : models_) {
-    for (const auto& [reason, count] : model.predict.rejections) {
-      AddCounter(rejections, {{"model", model.status.model}, {"reason", reason}}, count);
+    for (const auto& [what, count] : model.predict.rejections) {
+      AddCounter(rejections,
+                 {{"model", model.status.model}, {"artifact", what.first}, {"reason", what.second}},
+                 count);
     }
   }
 }
@@ -204,6 +233,7 @@ std::string FormatMetrics(std::span<const ModelMetricsView> models, uint64_t unk
   page.AddIncomplete();
   page.AddUnknownFeatures();
   page.AddVersions(now_unix_us);
+  page.AddCatalogues(now_unix_us);
   page.AddLoading();
   AddCounter(page.Add("unknown_model_requests_total", MetricType::Counter,
                       "Requests for a model that this server does not have."),

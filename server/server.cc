@@ -169,7 +169,7 @@ absl::Status Server::StartHttp() {
 void Server::OnLoaderEvent(ServedModel* model, const loader::LoaderEvent& event) {
   LogLoaderEvent(event);
   if (event.kind == loader::LoaderEvent::Kind::kRejected)
-    model->metrics.RecordRejection(event.reason);
+    model->metrics.RecordRejection(loader::ArtifactName(event.artifact), event.reason);
   health_->Update();
 }
 

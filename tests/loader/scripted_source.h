@@ -120,8 +120,8 @@ class LoaderFixture : public ::testing::Test {
     ASSERT_TRUE(Eventually([&] { return script_->polls_count >= before + 2; }));
   }
 
-  VersionStatus Listed(uint64_t version) const {
-    for (VersionStatus& status : loader_->ListVersions()) {
+  VersionStatus Listed(uint64_t version, Artifact artifact = Artifact::kWeights) const {
+    for (VersionStatus& status : loader_->ListVersions(artifact)) {
       if (status.version == version) return std::move(status);
     }
     ADD_FAILURE() << "version " << version << " is not listed";

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "absl/strings/str_cat.h"
 #include "server/metrics.h"
 #include "server/metrics_text.h"
 #include "tests/server/sample_model.h"
@@ -107,7 +108,8 @@ TEST(MetricsTest, ServerThatGetsManyVersionsKeepsTheSeriesOfTheLatest) {
 
 TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
   ModelMetrics metrics;
-  metrics.RecordRejection("golden");
+  metrics.RecordRejection("weights", "golden");
+  metrics.RecordRejection("catalogue", "structure");
   loader::ModelStatus status;
   status.serving_version = 7;
   status.pinned_version = 6;
@@ -128,8 +130,30 @@ TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
   EXPECT_THAT(page, HasSubstr("fmserve_huge_page_bytes{model=\"ctr\"} 2048\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_swaps_total{model=\"ctr\"} 3\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_poll_failures_total{model=\"ctr\"} 2\n"));
-  EXPECT_THAT(page,
-              HasSubstr("fmserve_rejected_versions_total{model=\"ctr\",reason=\"golden\"} 1\n"));
+  for (const char* what :
+       {"artifact=\"weights\",reason=\"golden\"", "artifact=\"catalogue\",reason=\"structure\""}) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat("fmserve_rejected_versions_total{model=\"ctr\",", what,
+                                             "} 1\n")));
+  }
+}
+
+TEST(MetricsTest, ShowsTheCatalogueThatServes) {
+  loader::ModelStatus status;
+  status.catalogue_version = 12;
+  status.catalogue_published_unix_us = kNowUs - 60'000'000;
+  status.catalogue_items_count = 500;
+  status.catalogue_bytes = 8192;
+  const std::string page = PageOf(ModelMetrics(), status);
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_catalogue_version{model=\"ctr\"} 12\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_catalogue_age_seconds{model=\"ctr\"} 60\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_catalogue_items{model=\"ctr\"} 500\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_catalogue_bytes{model=\"ctr\"} 8192\n"));
+}
+
+TEST(MetricsTest, AModelWithoutACatalogueHasNoAgeOfOne) {
+  const std::string page = PageOf(ModelMetrics());
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_catalogue_version{model=\"ctr\"} 0\n"));
+  EXPECT_THAT(page, Not(HasSubstr("fmserve_serving_catalogue_age_seconds{")));
 }
 
 }  // namespace

@@ -80,6 +80,12 @@ uint64_t TestServer::PublishAndLoad(const std::string& model, uint32_t seed) {
 }
 
 uint64_t TestServer::PublishAndLoadCatalogue(const std::string& model, int items_count) {
+  const uint64_t version = PublishCatalogue(model, items_count);
+  EXPECT_EQ(Reload(model).catalogue_version(), version);
+  return version;
+}
+
+uint64_t TestServer::PublishCatalogue(const std::string& model, int items_count) {
   const std::string path = folder_ + "/made.fmc";
   WriteSampleCatalogue(path, items_count);
   loader::PublishOptions options;
@@ -87,7 +93,6 @@ uint64_t TestServer::PublishAndLoadCatalogue(const std::string& model, int items
   options.model = model;
   const auto manifest = loader::PublishCatalogue(path, options);
   EXPECT_TRUE(manifest.ok()) << manifest.status();
-  Reload(model);
   return manifest.ok() ? manifest->version : 0;
 }
 

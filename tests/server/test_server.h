@@ -30,9 +30,10 @@ class TestServer {
   // Writes the sample model of `seed` and publishes it, without telling the server; returns its
   // version.
   uint64_t Publish(const std::string& model, uint32_t seed);
+  // The same of the sample catalogue of so many items.
+  uint64_t PublishCatalogue(const std::string& model, int items_count);
   // Publish, then Reload over the network.
   uint64_t PublishAndLoad(const std::string& model, uint32_t seed);
-  // The same of a catalogue of so many items.
   uint64_t PublishAndLoadCatalogue(const std::string& model, int items_count);
 
   Server& server() { return *server_; }
