@@ -80,7 +80,7 @@ TEST(ItemIndexTest, FindsEveryIntegerIdAndNoOther) {
     if (size > 0) ids[0] = 0;
     if (size > 1) ids[1] = UINT64_MAX;
     std::ranges::sort(ids);
-    ids.erase(std::ranges::unique(ids).begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     const ItemIds all{std::span<const uint64_t>(ids)};
     const auto index = ItemIndex::Build(all, NeverStop);
     ASSERT_TRUE(index.ok()) << index.status();
