@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -13,19 +14,37 @@ namespace {
 constexpr char kStateFileName[] = "state.json";
 constexpr char kLockFileName[] = ".lock";
 
-// Version -> size of the weight files in `folder`.
-absl::StatusOr<std::map<uint64_t, uint64_t>> ListWeightFiles(const std::string& folder) {
+// Version -> size of the artifact's files in `folder`.
+absl::StatusOr<std::map<uint64_t, uint64_t>> ListFiles(const std::string& folder,
+                                                       Artifact artifact) {
   std::map<uint64_t, uint64_t> sizes_bytes;
   std::error_code error;
   for (auto entry = std::filesystem::directory_iterator(folder, error);
        !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const std::optional<uint64_t> version = ParseWeightFileName(entry->path().filename().native());
+    const std::optional<uint64_t> version =
+        ParseFileName(artifact, entry->path().filename().native());
     std::error_code not_regular;
     const uint64_t size_bytes = entry->file_size(not_regular);
     if (version && !not_regular) sizes_bytes[*version] = size_bytes;
   }
   if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat(folder, ": cannot list"));
   return sizes_bytes;
+}
+
+// Corrects `state.cached` to what lies in `folder`.
+absl::Status Correct(const std::string& folder, const std::string& model, Artifact artifact,
+                     CacheState& state) {
+  const absl::StatusOr<std::map<uint64_t, uint64_t>> sizes_bytes = ListFiles(folder, artifact);
+  if (!sizes_bytes.ok()) return sizes_bytes.status();
+  const std::map<uint64_t, Manifest> remembered = std::exchange(state.cached, {});
+  for (const auto& [version, size_bytes] : *sizes_bytes) {
+    const auto known = remembered.find(version);
+    const bool same = known != remembered.end() && known->second.size_bytes == size_bytes;
+    state.cached[version] =
+        same ? known->second
+             : Manifest{.model = model, .version = version, .size_bytes = size_bytes};
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -39,36 +58,28 @@ absl::StatusOr<Cache> Cache::Open(std::string folder) {
   return Cache(std::move(folder), *std::move(lock));
 }
 
-absl::StatusOr<CacheState> Cache::LoadState(const std::string& model) const {
-  const absl::StatusOr<std::map<uint64_t, uint64_t>> sizes_bytes = ListWeightFiles(folder_);
-  if (!sizes_bytes.ok()) return sizes_bytes.status();
+absl::StatusOr<ModelState> Cache::LoadState(const std::string& model) const {
   const absl::StatusOr<std::string> text =
       ReadSmallFile(absl::StrCat(folder_, "/", kStateFileName), kMaxCacheStateBytes);
-  const absl::StatusOr<CacheState> saved =
-      text.ok() ? ParseCacheState(*text) : absl::StatusOr<CacheState>(text.status());
-  CacheState state = saved.ok() ? *saved : CacheState();
-  const std::map<uint64_t, Manifest> remembered = std::move(state.cached);
-  state.cached.clear();
-  for (const auto& [version, size_bytes] : *sizes_bytes) {
-    const auto known = remembered.find(version);
-    const bool same = known != remembered.end() && known->second.size_bytes == size_bytes;
-    state.cached[version] =
-        same ? known->second
-             : Manifest{.model = model, .version = version, .size_bytes = size_bytes};
-  }
+  const absl::StatusOr<ModelState> saved =
+      text.ok() ? ParseModelState(*text) : absl::StatusOr<ModelState>(text.status());
+  ModelState state = saved.ok() ? *saved : ModelState();
+  absl::Status status = Correct(folder_, model, Artifact::kWeights, state.weights);
+  if (status.ok()) status = Correct(folder_, model, Artifact::kCatalogue, state.catalogue);
+  if (!status.ok()) return status;
   return state;
 }
 
-absl::Status Cache::SaveState(const CacheState& state) const {
-  return WriteSmallFile(absl::StrCat(folder_, "/", kStateFileName), SerializeCacheState(state));
+absl::Status Cache::SaveState(const ModelState& state) const {
+  return WriteSmallFile(absl::StrCat(folder_, "/", kStateFileName), SerializeModelState(state));
 }
 
-std::string Cache::WeightPath(uint64_t version) const {
-  return absl::StrCat(folder_, "/", WeightFileName(version));
+std::string Cache::Path(Artifact artifact, uint64_t version) const {
+  return absl::StrCat(folder_, "/", FileName(artifact, version));
 }
 
-absl::StatusOr<FileDescriptor> Cache::Detach(uint64_t version) const {
-  return DetachFile(WeightPath(version));
+absl::StatusOr<FileDescriptor> Cache::Detach(Artifact artifact, uint64_t version) const {
+  return DetachFile(Path(artifact, version));
 }
 
 }  // namespace fmserve::loader

@@ -1,9 +1,9 @@
-// The folder where a server keeps its own copies of one model's weight files: private inodes, so
-// that nobody can truncate or change what is mapped, and enough to serve from when the store is
-// gone.
+// The folder where a server keeps its own copies of one model's files: private inodes, so that
+// nobody can truncate or change what is mapped, and enough to serve from when the store is gone.
 //
-//   00000000000000000007.fmw   a version that passed every gate; it got this name when it had
-//   state.json                 CacheState
+//   00000000000000000007.fmw   weights that passed every gate; they got this name when they had
+//   00000000000000000002.fmc   a catalogue that did, and has been folded with weights
+//   state.json                 ModelState
 //   .lock                      one server per cache
 #ifndef FMSERVE_LOADER_CACHE_H_
 #define FMSERVE_LOADER_CACHE_H_
@@ -30,14 +30,14 @@ class Cache {
   // The state as it was saved, with `cached` corrected to what lies there in full size. A state
   // that is missing or broken is empty, but for the files: better to serve what once was good than
   // nothing.
-  absl::StatusOr<CacheState> LoadState(const std::string& model) const;
-  absl::Status SaveState(const CacheState& state) const;
+  absl::StatusOr<ModelState> LoadState(const std::string& model) const;
+  absl::Status SaveState(const ModelState& state) const;
 
   // Where the file of a version lies or is to lie.
-  std::string WeightPath(uint64_t version) const;
+  std::string Path(Artifact artifact, uint64_t version) const;
 
   // DetachFile: a mapping of the file stays valid.
-  absl::StatusOr<FileDescriptor> Detach(uint64_t version) const;
+  absl::StatusOr<FileDescriptor> Detach(Artifact artifact, uint64_t version) const;
 
  private:
   Cache(std::string folder, FolderLock lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}

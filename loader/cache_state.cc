@@ -16,6 +16,7 @@ nlohmann::ordered_json ToJson(const Rejection& rejection) {
   json["detail"] = rejection.detail;
   json["size_bytes"] = rejection.size_bytes;
   json["published_unix_us"] = rejection.published_unix_us;
+  if (!rejection.partner.empty()) json["partner"] = rejection.partner;
   return json;
 }
 
@@ -39,6 +40,7 @@ absl::StatusOr<Rejection> RejectionFromJson(const nlohmann::json& json) {
   rejection.detail = reader.Text("detail");
   rejection.size_bytes = reader.Unsigned("size_bytes");
   rejection.published_unix_us = reader.Unsigned("published_unix_us");
+  if (json.contains("partner")) rejection.partner = reader.Text("partner");
   if (!reader.status().ok()) return reader.status();
   return rejection;
 }
@@ -55,9 +57,7 @@ absl::StatusOr<Manifest> ManifestFromJson(const nlohmann::json& json) {
   return manifest;
 }
 
-}  // namespace
-
-std::string SerializeCacheState(const CacheState& state) {
+nlohmann::ordered_json ToJson(const CacheState& state) {
   nlohmann::ordered_json json;
   json["serving_version"] = state.serving_version;
   json["previous_version"] = state.previous_version;
@@ -68,13 +68,11 @@ std::string SerializeCacheState(const CacheState& state) {
   json["rejections"] = nlohmann::ordered_json::array();
   for (const auto& [version, rejection] : state.rejections)
     json["rejections"].push_back(ToJson(rejection));
-  return Dump(json);
+  return json;
 }
 
-absl::StatusOr<CacheState> ParseCacheState(std::string_view text) {
-  const absl::StatusOr<nlohmann::json> json = ParseJsonObject(text);
-  if (!json.ok()) return json.status();
-  JsonReader reader(*json);
+absl::StatusOr<CacheState> CacheStateFromJson(const nlohmann::json& json) {
+  JsonReader reader(json);
   CacheState state;
   state.serving_version = reader.Unsigned("serving_version");
   state.previous_version = reader.Unsigned("previous_version");
@@ -92,6 +90,28 @@ absl::StatusOr<CacheState> ParseCacheState(std::string_view text) {
     AddRejection(*std::move(rejection), state);
   }
   if (!reader.status().ok()) return reader.status();
+  return state;
+}
+
+}  // namespace
+
+std::string SerializeModelState(const ModelState& state) {
+  nlohmann::ordered_json json = ToJson(state.weights);
+  json["catalogue"] = ToJson(state.catalogue);
+  return Dump(json);
+}
+
+absl::StatusOr<ModelState> ParseModelState(std::string_view text) {
+  const absl::StatusOr<nlohmann::json> json = ParseJsonObject(text);
+  if (!json.ok()) return json.status();
+  absl::StatusOr<CacheState> weights = CacheStateFromJson(*json);
+  if (!weights.ok()) return weights.status();
+  ModelState state{.weights = *std::move(weights)};
+  const auto found = json->find("catalogue");
+  if (found == json->end()) return state;
+  absl::StatusOr<CacheState> catalogue = CacheStateFromJson(*found);
+  if (!catalogue.ok()) return catalogue.status();
+  state.catalogue = *std::move(catalogue);
   return state;
 }
 

@@ -1,4 +1,4 @@
-// What a server remembers of a model across restarts, besides the weight files in its cache.
+// What a server remembers of a model across restarts, besides the files in its cache.
 #ifndef FMSERVE_LOADER_CACHE_STATE_H_
 #define FMSERVE_LOADER_CACHE_STATE_H_
 
@@ -23,10 +23,14 @@ struct Rejection {
   std::string detail{};
   uint64_t size_bytes = 0;
   uint64_t published_unix_us = 0;
+  // When it did not fit the other artifact: the versions of that one with which it was tried. With
+  // others it may fit. Else empty.
+  std::string partner{};
 
   bool operator==(const Rejection&) const = default;
 };
 
+// Of one artifact, weights or catalogue.
 struct CacheState {
   uint64_t serving_version = 0;  // 0: none, here and below
   uint64_t previous_version = 0;
@@ -39,12 +43,20 @@ struct CacheState {
   bool operator==(const CacheState&) const = default;
 };
 
+// Serving versions belong together, and so do previous ones.
+struct ModelState {
+  CacheState weights{};
+  CacheState catalogue{};
+
+  bool operator==(const ModelState&) const = default;
+};
+
 inline constexpr size_t kMaxRejections = 100;  // older ones, by version, are forgotten
 inline constexpr size_t kMaxCacheStateBytes = size_t{4} << 20;
 
-// JSON. Parse: InvalidArgument names the key.
-std::string SerializeCacheState(const CacheState& state);
-absl::StatusOr<CacheState> ParseCacheState(std::string_view text);
+// JSON; the catalogue's part may be missing. Parse: InvalidArgument names the key.
+std::string SerializeModelState(const ModelState& state);
+absl::StatusOr<ModelState> ParseModelState(std::string_view text);
 
 // Adds or replaces; forgets the lowest versions beyond kMaxRejections.
 void AddRejection(Rejection rejection, CacheState& state);

@@ -19,6 +19,27 @@ constexpr milliseconds kRetiredCheckInterval{50};
 // or what stands behind it, that works meanwhile.
 constexpr milliseconds kFreeStepRest{60};
 
+// Takes pages of what nobody else holds out of memory; what another snapshot shares stays as it is.
+// A count of one stays one: references come from snapshots alone.
+template <typename T>
+void ReleaseIfLast(const std::shared_ptr<const T>& last, model::Checkpoint checkpoint) {
+  if (last.use_count() == 1) last->ReleasePages(checkpoint).IgnoreError();
+}
+
+// The last to hold it calls this. From what is built upon others down to these.
+void Release(std::shared_ptr<const Snapshot> snapshot, model::Checkpoint checkpoint) {
+  const std::shared_ptr<const model::WeightFile> weights = snapshot->shared_file();
+  std::shared_ptr<const model::FoldedCatalogue> catalogue = snapshot->shared_catalogue();
+  snapshot.reset();
+  if (catalogue != nullptr) {
+    const std::shared_ptr<const model::CatalogueFile> items = catalogue->shared_file();
+    ReleaseIfLast(catalogue, checkpoint);
+    catalogue.reset();
+    ReleaseIfLast(items, checkpoint);
+  }
+  ReleaseIfLast(weights, checkpoint);
+}
+
 }  // namespace
 
 Cleaner::Cleaner(ModelSlot& slot)
@@ -68,9 +89,8 @@ void Cleaner::Run(const std::stop_token& stop) {
 
 void Cleaner::UnmapUnused(const std::stop_token& stop) {
   Pacer pacer(stop);
-  for (const std::shared_ptr<const Snapshot>& snapshot : slot_.TakeUnused()) {
-    snapshot->file().ReleasePages([&pacer] { return pacer.Step(); }).IgnoreError();
-  }
+  for (std::shared_ptr<const Snapshot>& snapshot : slot_.TakeUnused())
+    Release(std::move(snapshot), [&pacer] { return pacer.Step(); });
 }
 
 }  // namespace fmserve::loader

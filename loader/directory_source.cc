@@ -32,8 +32,13 @@ absl::StatusOr<std::string> FingerprintOf(const FileDescriptor& file, const std:
 
 }  // namespace
 
-DirectorySource::DirectorySource(const std::string& store, const std::string& model)
-    : folder_(absl::StrCat(store, "/", model)) {}
+DirectorySource::DirectorySource(const std::string& store, const std::string& model,
+                                 Artifact artifact)
+    : artifact_(artifact), folder_(StoreFolder(store, model, artifact)) {}
+
+std::string DirectorySource::FilePath(uint64_t version) const {
+  return absl::StrCat(folder_, "/", FileName(artifact_, version));
+}
 
 absl::StatusOr<Manifest> DirectorySource::Poll() {
   if (cancelled_) return absl::CancelledError("the source was cancelled");
@@ -46,7 +51,7 @@ absl::StatusOr<Manifest> DirectorySource::Poll() {
 }
 
 absl::Status DirectorySource::Fetch(uint64_t version, const ByteSink& sink) {
-  const std::string path = absl::StrCat(folder_, "/", WeightFileName(version));
+  const std::string path = FilePath(version);
   const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
   if (!file.ok()) return file.status();
   posix_fadvise(file->get(), 0, 0, POSIX_FADV_SEQUENTIAL);  // a hint: failing does no harm
@@ -71,7 +76,8 @@ absl::StatusOr<std::vector<uint64_t>> DirectorySource::ListVersions(size_t limit
   std::error_code error;
   for (auto entry = std::filesystem::directory_iterator(folder_, error);
        !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const std::optional<uint64_t> version = ParseWeightFileName(entry->path().filename().native());
+    const std::optional<uint64_t> version =
+        ParseFileName(artifact_, entry->path().filename().native());
     if (version) versions.push_back(*version);
   }
   if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat(folder_, ": cannot list"));
@@ -81,7 +87,7 @@ absl::StatusOr<std::vector<uint64_t>> DirectorySource::ListVersions(size_t limit
 }
 
 absl::StatusOr<std::string> DirectorySource::Fingerprint(uint64_t version) {
-  const std::string path = absl::StrCat(folder_, "/", WeightFileName(version));
+  const std::string path = FilePath(version);
   struct stat stat_result = {};
   if (stat(path.c_str(), &stat_result) == 0) return FingerprintOf(stat_result);
   return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot stat"));

@@ -1,5 +1,4 @@
-// A store in a folder, local or mounted: <store>/<model>/<version>.fmw beside
-// <store>/<model>/CURRENT.
+// A store in a folder, local or mounted: StoreFolder holds the files beside their manifest CURRENT.
 #ifndef FMSERVE_LOADER_DIRECTORY_SOURCE_H_
 #define FMSERVE_LOADER_DIRECTORY_SOURCE_H_
 
@@ -13,7 +12,8 @@ namespace fmserve::loader {
 
 class DirectorySource : public Source {
  public:
-  DirectorySource(const std::string& store, const std::string& model);
+  DirectorySource(const std::string& store, const std::string& model,
+                  Artifact artifact = Artifact::kWeights);
 
   absl::StatusOr<Manifest> Poll() override;
   absl::Status Fetch(uint64_t version, const ByteSink& sink) override;
@@ -23,7 +23,10 @@ class DirectorySource : public Source {
   std::string Describe() const override;
 
  private:
-  std::string folder_;
+  std::string FilePath(uint64_t version) const;
+
+  const Artifact artifact_;
+  const std::string folder_;
   std::atomic<bool> cancelled_ = false;
 };
 

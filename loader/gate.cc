@@ -38,17 +38,22 @@ GateResult VersionGate(const GateOptions& options, const GateInput& input) {
   return CheckVersion(options, input.candidate->version(), input.serving->version());
 }
 
-GateResult IdentityGate(const GateOptions&, const GateInput& input) {
-  const model::WeightInfo& info = input.candidate->file().info();
-  if (info.model_name != input.model) {
-    return Fail("identity", absl::StrCat("the file is of model '", info.model_name, "', not of '",
-                                         std::string(input.model), "'"));
+GateResult CheckIdentity(std::string_view model, uint64_t version, const std::string& file_model,
+                         uint64_t file_version) {
+  if (file_model != model) {
+    return Fail("identity", absl::StrCat("the file is of model '", file_model, "', not of '",
+                                         std::string(model), "'"));
   }
-  if (info.version != input.version) {
-    return Fail("identity", absl::StrCat("the file says that it is version ", info.version,
-                                         ", but was published as version ", input.version));
+  if (file_version != version) {
+    return Fail("identity", absl::StrCat("the file says that it is version ", file_version,
+                                         ", but was published as version ", version));
   }
   return {};
+}
+
+GateResult IdentityGate(const GateOptions&, const GateInput& input) {
+  const model::WeightInfo& info = input.candidate->file().info();
+  return CheckIdentity(input.model, input.version, info.model_name, info.version);
 }
 
 GateResult SchemaGate(const GateOptions&, const GateInput& input) {
@@ -135,6 +140,13 @@ GateResult RunManifestGates(const GateOptions& options, const Manifest& manifest
                             uint64_t serving_version) {
   GateResult result = CheckVersion(options, manifest.version, serving_version);
   return result.passed ? CheckSize(options, manifest.size_bytes) : result;
+}
+
+GateResult RunCatalogueGates(const GateOptions& options, std::string_view model, uint64_t version,
+                             const model::CatalogueFile& candidate) {
+  const model::CatalogueInfo& info = candidate.info();
+  GateResult result = CheckSize(options, info.file_size);
+  return result.passed ? CheckIdentity(model, version, info.model_name, info.version) : result;
 }
 
 GateResult RunGates(const GateOptions& options, const GateInput& input) {

@@ -39,6 +39,10 @@ struct GateInput {
 GateResult RunManifestGates(const GateOptions& options, const Manifest& manifest,
                             uint64_t serving_version);
 
+// Of a catalogue by itself: size and identity. Whether it fits the weights, folding finds out.
+GateResult RunCatalogueGates(const GateOptions& options, std::string_view model, uint64_t version,
+                             const model::CatalogueFile& candidate);
+
 // Runs the gates in order, cheapest first, and stops at the first that fails. One thread; reads
 // every golden.
 GateResult RunGates(const GateOptions& options, const GateInput& input);

@@ -14,11 +14,14 @@
 namespace fmserve::loader {
 namespace {
 
-constexpr char kWeightFileSuffix[] = ".fmw";
-constexpr size_t kSuffixBytes = sizeof(kWeightFileSuffix) - 1;
+constexpr size_t kSuffixBytes = 4;
 constexpr size_t kVersionDigits = 20;
 constexpr size_t kSha256Digits = 64;
 constexpr size_t kMaxModelNameBytes = 63;
+
+std::string_view Suffix(Artifact artifact) {
+  return artifact == Artifact::kWeights ? ".fmw" : ".fmc";
+}
 
 bool IsLowerHex(char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); }
 
@@ -71,17 +74,20 @@ absl::StatusOr<Manifest> ParseManifest(std::string_view text) {
   return manifest;
 }
 
-std::string WeightFileName(uint64_t version) {
-  return absl::StrFormat("%0*d%s", static_cast<int>(kVersionDigits), version, kWeightFileSuffix);
+std::string StoreFolder(const std::string& store, const std::string& model, Artifact artifact) {
+  return absl::StrCat(store, "/", model, artifact == Artifact::kWeights ? "" : "/catalogue");
 }
 
-std::optional<uint64_t> ParseWeightFileName(std::string_view name) {
+std::string FileName(Artifact artifact, uint64_t version) {
+  return absl::StrFormat("%0*d%s", static_cast<int>(kVersionDigits), version, Suffix(artifact));
+}
+
+std::optional<uint64_t> ParseFileName(Artifact artifact, std::string_view name) {
   if (name.size() != kVersionDigits + kSuffixBytes) return std::nullopt;
   uint64_t version = 0;
   const char* const end = name.data() + kVersionDigits;
   const auto [stop, error] = std::from_chars(name.data(), end, version);
-  if (error != std::errc() || stop != end || !name.ends_with(kWeightFileSuffix))
-    return std::nullopt;
+  if (error != std::errc() || stop != end || !name.ends_with(Suffix(artifact))) return std::nullopt;
   if (version == 0 || version > kMaxVersion) return std::nullopt;
   return version;
 }

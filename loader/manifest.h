@@ -1,5 +1,5 @@
-// The small file that says which version of a model is the newest. It is written last, so whoever
-// sees it can have everything that it names.
+// The small file that says which version is the newest. It is written last, so whoever sees it can
+// have everything that it names.
 #ifndef FMSERVE_LOADER_MANIFEST_H_
 #define FMSERVE_LOADER_MANIFEST_H_
 
@@ -14,11 +14,19 @@
 
 namespace fmserve::loader {
 
+// What is published for a model, each in a line of versions of its own with a manifest of its own.
+enum class Artifact : uint8_t { kWeights, kCatalogue };
+
+// For logs and metrics: "weights", "catalogue".
+constexpr const char* ArtifactName(Artifact artifact) {
+  return artifact == Artifact::kWeights ? "weights" : "catalogue";
+}
+
 struct Manifest {
   std::string model{};
   uint64_t version = 0;  // 1 to 10^18
   uint64_t size_bytes = 0;
-  std::string sha256{};  // of the whole weight file, 64 lower-case hexadecimal digits
+  std::string sha256{};  // of the whole file, 64 lower-case hexadecimal digits
   uint64_t published_unix_us = 0;
 
   bool operator==(const Manifest&) const = default;
@@ -26,7 +34,7 @@ struct Manifest {
 
 inline constexpr size_t kMaxManifestBytes = 64 << 10;
 inline constexpr uint64_t kMaxVersion = 1'000'000'000'000'000'000;
-inline constexpr char kManifestFileName[] = "CURRENT";  // <store>/<model>/CURRENT
+inline constexpr char kManifestFileName[] = "CURRENT";  // in StoreFolder
 
 // One JSON object: {"model", "version", "size_bytes", "sha256", "published"} with `published` in
 // RFC 3339 UTC. Parse: InvalidArgument names the key; unknown keys are ignored, so that later
@@ -34,12 +42,18 @@ inline constexpr char kManifestFileName[] = "CURRENT";  // <store>/<model>/CURRE
 std::string SerializeManifest(const Manifest& manifest);
 absl::StatusOr<Manifest> ParseManifest(std::string_view text);
 
-// Name of a version's weight file in a store and in a cache: zero-padded to 20 digits, so that
-// names sort as versions do.
-std::string WeightFileName(uint64_t version);
+// Where a store keeps the versions: <store>/<model>, and <store>/<model>/catalogue.
+std::string StoreFolder(const std::string& store, const std::string& model, Artifact artifact);
+
+// Name of a version's file in a store and in a cache, <version>.fmw or <version>.fmc: zero-padded
+// to 20 digits, so that names sort as versions do.
+std::string FileName(Artifact artifact, uint64_t version);
+inline std::string WeightFileName(uint64_t version) {
+  return FileName(Artifact::kWeights, version);
+}
 
 // The version of such a name; nothing for any other name.
-std::optional<uint64_t> ParseWeightFileName(std::string_view name);
+std::optional<uint64_t> ParseFileName(Artifact artifact, std::string_view name);
 
 // [A-Za-z0-9_.-], 1 to 63 bytes, not beginning with a dot: safe as a folder's name.
 absl::Status CheckModelName(std::string_view name);

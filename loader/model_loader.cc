@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,8 +23,9 @@ absl::Status Stopped() { return absl::UnavailableError("the loader has been stop
 }  // namespace
 
 ModelLoader::ModelLoader(LoaderOptions options, std::unique_ptr<Source> source,
-                         EventListener listener)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(source), std::move(listener))) {}
+                         EventListener listener, std::unique_ptr<Source> catalogues)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(source), std::move(listener),
+                                   std::move(catalogues))) {}
 
 ModelLoader::~ModelLoader() = default;
 
@@ -31,7 +33,9 @@ absl::Status ModelLoader::Start() { return impl_->Start(); }
 void ModelLoader::Stop() { impl_->Stop(); }
 const ModelSlot& ModelLoader::slot() const { return impl_->slot(); }
 ModelStatus ModelLoader::GetStatus() const { return impl_->GetStatus(); }
-std::vector<VersionStatus> ModelLoader::ListVersions() const { return impl_->ListVersions(); }
+std::vector<VersionStatus> ModelLoader::ListVersions(Artifact artifact) const {
+  return impl_->ListVersions(artifact);
+}
 absl::Status ModelLoader::Reload(Clock::time_point deadline) { return impl_->Reload(deadline); }
 absl::Status ModelLoader::Rollback() { return impl_->Rollback(); }
 absl::Status ModelLoader::Pin(uint64_t version, Clock::time_point deadline) {
@@ -40,45 +44,63 @@ absl::Status ModelLoader::Pin(uint64_t version, Clock::time_point deadline) {
 absl::Status ModelLoader::Unpin() { return impl_->Unpin(); }
 
 ModelStatus ModelLoader::Impl::GetStatus() const {
+  const std::shared_ptr<const Snapshot> current = slot_.Get();
   const std::shared_ptr<const Snapshot> previous = slot_.Previous();
   ModelStatus status;
+  if (current != nullptr && current->catalogue() != nullptr) {
+    const model::CatalogueInfo& info = current->catalogue()->file().info();
+    status.catalogue_version = info.version;
+    status.catalogue_items_count = info.items_count;
+    status.catalogue_bytes = info.file_size + current->catalogue()->bytes();
+  }
+  if (previous != nullptr) status.previous_catalogue_version = previous->catalogue_version();
   status.huge_page_bytes = slot_.huge_page_bytes();
   const Lock lock(mutex_);
   status.model = options_.model;
-  status.serving_version = state_.serving_version;
-  status.previous_version = previous != nullptr ? state_.previous_version : 0;
-  status.pinned_version = state_.pinned_version;
+  status.serving_version = state_.weights.serving_version;
+  status.previous_version = previous != nullptr ? state_.weights.previous_version : 0;
+  status.pinned_version = state_.weights.pinned_version;
   status.load_state = progress_;
   if (status.load_state == LoadState::kIdle && failing_) status.load_state = LoadState::kRetrying;
   status.loading_version = loading_version_;
+  status.loading_catalogue_version = loading_catalogue_version_;
   status.last_error = last_error_;
+  status.catalogue_error = catalogue_error_;
   status.serving_since_unix_us = serving_since_unix_us_;
-  const auto serving = state_.cached.find(state_.serving_version);
-  if (serving != state_.cached.end()) status.published_unix_us = serving->second.published_unix_us;
+  const auto serving = state_.weights.cached.find(state_.weights.serving_version);
+  if (serving != state_.weights.cached.end())
+    status.published_unix_us = serving->second.published_unix_us;
+  const auto catalogue = state_.catalogue.cached.find(status.catalogue_version);
+  if (catalogue != state_.catalogue.cached.end())
+    status.catalogue_published_unix_us = catalogue->second.published_unix_us;
   status.snapshot_bytes = slot_.mapped_bytes();
   status.swaps_count = swaps_count_;
   status.poll_failures_count = poll_failures_count_;
   return status;
 }
 
-std::vector<VersionStatus> ModelLoader::Impl::ListVersions() const {
+std::vector<VersionStatus> ModelLoader::Impl::ListVersions(Artifact artifact) const {
+  const bool weights = artifact == Artifact::kWeights;
   const Lock lock(mutex_);
+  const CacheState& state = StateOf(artifact);
+  const std::optional<Manifest>& newest = weights ? newest_ : newest_catalogue_;
   std::map<uint64_t, VersionStatus, std::greater<>> versions;
-  for (const uint64_t version : available_versions_) versions[version] = {.version = version};
-  if (newest_) {
-    versions[newest_->version] = {.version = newest_->version,
-                                  .size_bytes = newest_->size_bytes,
-                                  .published_unix_us = newest_->published_unix_us,
-                                  .sha256 = newest_->sha256};
+  for (const uint64_t version : weights ? available_versions_ : available_catalogue_versions_)
+    versions[version] = {.version = version};
+  if (newest) {
+    versions[newest->version] = {.version = newest->version,
+                                 .size_bytes = newest->size_bytes,
+                                 .published_unix_us = newest->published_unix_us,
+                                 .sha256 = newest->sha256};
   }
-  for (const auto& [version, manifest] : state_.cached) {
+  for (const auto& [version, manifest] : state.cached) {
     versions[version] = {.version = version,
                          .state = VersionState::kCached,
                          .size_bytes = manifest.size_bytes,
                          .published_unix_us = manifest.published_unix_us,
                          .sha256 = manifest.sha256};
   }
-  for (const auto& [version, rejection] : state_.rejections) {
+  for (const auto& [version, rejection] : state.rejections) {
     versions[version] = {.version = version,
                          .state = VersionState::kRejected,
                          .reason = absl::StrCat(rejection.gate, ": ", rejection.detail),
@@ -86,10 +108,10 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions() const {
                          .published_unix_us = rejection.published_unix_us,
                          .sha256 = rejection.sha256};
   }
-  if (const auto found = versions.find(state_.previous_version); found != versions.end()) {
+  if (const auto found = versions.find(state.previous_version); found != versions.end()) {
     found->second.state = VersionState::kPrevious;
   }
-  if (const auto found = versions.find(state_.serving_version); found != versions.end()) {
+  if (const auto found = versions.find(state.serving_version); found != versions.end()) {
     found->second.state = VersionState::kServing;
   }
   std::vector<VersionStatus> result;
@@ -101,9 +123,9 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions() const {
 absl::Status ModelLoader::Impl::Reload(Clock::time_point deadline) {
   Lock lock(mutex_);
   if (stopping_) return Stopped();
-  if (state_.pinned_version != 0) {
+  if (state_.weights.pinned_version != 0) {
     return absl::FailedPreconditionError(
-        absl::StrCat("version ", state_.pinned_version, " is pinned; unpin it first"));
+        absl::StrCat("version ", state_.weights.pinned_version, " is pinned; unpin it first"));
   }
   const TicketPtr ticket = std::make_shared<Ticket>();
   reloads_asked_.push_back(ticket);
@@ -114,17 +136,22 @@ absl::Status ModelLoader::Impl::Reload(Clock::time_point deadline) {
 absl::Status ModelLoader::Impl::Rollback() {
   Lock lock(mutex_);
   if (stopping_) return Stopped();
-  if (state_.pinned_version != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "version ", state_.pinned_version, " is pinned; unpin it first, or pin another one"));
+  if (state_.weights.pinned_version != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("version ", state_.weights.pinned_version,
+                     " is pinned; unpin it first, or pin another one"));
   }
   if (slot_.Previous() == nullptr) {
     return absl::FailedPreconditionError("there is no previous version; pin one instead");
   }
   ExchangeWithPrevious();
-  state_.set_aside_version = state_.previous_version;
-  Emit(LoaderEvent::Kind::kRolledBack, state_.serving_version, "",
-       absl::StrCat("from version ", state_.previous_version, ", which is set aside"));
+  for (const Artifact artifact : {Artifact::kWeights, Artifact::kCatalogue}) {
+    CacheState& state = StateOf(artifact);
+    if (state.serving_version == state.previous_version) continue;
+    state.set_aside_version = state.previous_version;
+    Emit(LoaderEvent::Kind::kRolledBack, state.serving_version, "",
+         absl::StrCat("from version ", state.previous_version, ", which is set aside"), artifact);
+  }
   AwaitSaved(lock, kRollbackSavePatience);
   return absl::OkStatus();
 }
@@ -140,10 +167,11 @@ absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline
               absl::AbortedError(absl::StrCat("a pin of version ", version, " came in between")));
   }
   const std::shared_ptr<const Snapshot> previous = slot_.Previous();
-  if (version != state_.serving_version && previous != nullptr && previous->version() == version) {
+  if (version != state_.weights.serving_version && previous != nullptr &&
+      previous->version() == version) {
     ExchangeWithPrevious();
   }
-  if (version == state_.serving_version) {
+  if (version == state_.weights.serving_version) {
     SetPinned(version);
     AwaitSaved(lock, kPinSavePatience);
     return absl::OkStatus();
@@ -162,8 +190,8 @@ absl::Status ModelLoader::Impl::Unpin() {
   if (stopping_) return Stopped();
   if (pin_request_)
     FinishPin(pin_request_->version, absl::AbortedError("an unpin came in between"));
-  if (state_.pinned_version == 0) return absl::OkStatus();
-  const uint64_t version = std::exchange(state_.pinned_version, 0);
+  if (state_.weights.pinned_version == 0) return absl::OkStatus();
+  const uint64_t version = std::exchange(state_.weights.pinned_version, 0);
   Emit(LoaderEvent::Kind::kUnpinned, version, "",
        "the newest published version serves from now on");
   next_poll_ = Clock::now();

@@ -1,6 +1,6 @@
 // Brings published versions of one model into its slot: watches the source, fetches into the cache,
-// verifies, gates, warms and publishes. One background thread, one state machine; nothing that goes
-// wrong here touches what serves.
+// verifies, gates, warms and publishes, weights as well as catalogues. One background thread, one
+// state machine; nothing that goes wrong here touches what serves.
 #ifndef FMSERVE_LOADER_MODEL_LOADER_H_
 #define FMSERVE_LOADER_MODEL_LOADER_H_
 
@@ -23,7 +23,8 @@ struct LoaderOptions {
   std::string model;
   std::string cache_dir;                          // of this model alone
   std::chrono::milliseconds poll_interval{5000};  // spread by +-10 %
-  uint32_t cached_versions = 3;  // good versions kept, serving and previous included; at least 2
+  uint32_t cached_versions = 3;  // good versions kept of weights, and of catalogues, serving and
+                                 // previous included; at least 2
   GateOptions gates;
   const model::KernelTable* kernels = nullptr;  // required
 };
@@ -38,13 +39,20 @@ struct ModelStatus {
   uint64_t pinned_version = 0;
   LoadState load_state = LoadState::kIdle;
   uint64_t loading_version = 0;
-  std::string last_error;  // of the last poll, fetch or gate; empty when it went well
-  uint64_t serving_since_unix_us = 0;
-  uint64_t published_unix_us = 0;  // of the serving version; 0 when unknown
-  uint64_t snapshot_bytes = 0;     // mapped, all snapshots of the slot
-  uint64_t huge_page_bytes = 0;    // of these, what lies on 2 MB pages
+  std::string last_error;              // of the last poll, fetch or gate; empty when it went well
+  uint64_t serving_since_unix_us = 0;  // the pair of weights and catalogue
+  uint64_t published_unix_us = 0;      // of the serving version; 0 when unknown
+  uint64_t snapshot_bytes = 0;         // in memory, all snapshots of the slot
+  uint64_t huge_page_bytes = 0;        // of these, what lies on 2 MB pages
   uint64_t swaps_count = 0;
   uint64_t poll_failures_count = 0;  // polls and fetches that failed for a passing reason
+  uint64_t catalogue_version = 0;    // that serves; 0: none
+  uint64_t previous_catalogue_version = 0;
+  uint64_t loading_catalogue_version = 0;
+  uint64_t catalogue_published_unix_us = 0;  // as published_unix_us
+  uint64_t catalogue_items_count = 0;
+  uint64_t catalogue_bytes = 0;  // of snapshot_bytes: its file, and folded with the weights
+  std::string catalogue_error;   // as last_error
 };
 
 struct VersionStatus {
@@ -73,6 +81,7 @@ struct LoaderEvent {
   std::string reason;  // rejection or failure: the name of the gate or step, e.g. "golden",
                        // "checksum", "fetch"
   std::string detail;  // the whole sentence
+  Artifact artifact = Artifact::kWeights;  // whose version
 };
 
 // All public methods are safe from any thread.
@@ -82,8 +91,9 @@ class ModelLoader {
   using EventListener = std::function<void(const LoaderEvent&)>;
 
   // `listener` is called on the loader's thread or on that of an operator's call, one at a time,
-  // and must not call back.
-  ModelLoader(LoaderOptions options, std::unique_ptr<Source> source, EventListener listener);
+  // and must not call back. `catalogues` may be null, and may hold nothing: the model has none.
+  ModelLoader(LoaderOptions options, std::unique_ptr<Source> source, EventListener listener,
+              std::unique_ptr<Source> catalogues = nullptr);
   ~ModelLoader();  // Stop(), and waits for what it left
 
   // Serves the last good version of the cache, if there is one, before it returns; then watches the
@@ -98,10 +108,10 @@ class ModelLoader {
   ModelStatus GetStatus() const;
 
   // What the cache, the rejections and, as far as it answers, the source hold; newest first.
-  std::vector<VersionStatus> ListVersions() const;
+  std::vector<VersionStatus> ListVersions(Artifact artifact = Artifact::kWeights) const;
 
   // Levers; each returns when it is done, at the latest at `deadline` (DeadlineExceeded; the work
-  // then goes on).
+  // then goes on). A rollback exchanges weights and catalogue together; a pin is of weights.
   absl::Status Reload(Clock::time_point deadline);
   absl::Status Rollback();
   absl::Status Pin(uint64_t version, Clock::time_point deadline);

@@ -25,12 +25,18 @@ milliseconds Spread(milliseconds interval) {
   return milliseconds(spread_ms(random));
 }
 
+// Whether the outcome would be another one with another version of the other artifact.
+bool DependsOnPartner(const Prepared& prepared) {
+  return prepared.outcome == Prepared::Outcome::kReady || !prepared.rejection.partner.empty();
+}
+
 }  // namespace
 
 ModelLoader::Impl::Impl(LoaderOptions options, std::unique_ptr<Source> source,
-                        EventListener listener)
+                        EventListener listener, std::unique_ptr<Source> catalogues)
     : options_(std::move(options)),
       source_(std::move(source)),
+      catalogues_(std::move(catalogues)),
       listener_(std::move(listener)),
       backoff_(std::min(options_.poll_interval, kMaxInitialBackoff),
                options_.poll_interval * kBackoffCapIntervals, std::random_device{}()) {}
@@ -39,7 +45,7 @@ absl::Status ModelLoader::Impl::Start() {
   if (absl::Status status = CheckModelName(options_.model); !status.ok()) return status;
   absl::StatusOr<Cache> cache = Cache::Open(options_.cache_dir);
   if (!cache.ok()) return cache.status();
-  absl::StatusOr<CacheState> state = cache->LoadState(options_.model);
+  absl::StatusOr<ModelState> state = cache->LoadState(options_.model);
   if (!state.ok()) return state.status();
   if (absl::Status status = cache->SaveState(*state); !status.ok()) return status;
   {
@@ -65,31 +71,9 @@ void ModelLoader::Impl::Stop() {
   }
   wake_.notify_one();
   source_->Cancel();
+  if (catalogues_ != nullptr) catalogues_->Cancel();
   if (worker_ != nullptr) worker_->Cancel();
   if (thread_.joinable()) thread_.join();
-}
-
-void ModelLoader::Impl::ServeFromCache() {
-  const std::vector<uint64_t> order = RestartOrder(state_);
-  const uint64_t previous = state_.previous_version;
-  state_.serving_version = 0;
-  for (const uint64_t version : order) {
-    absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot =
-        OpenCached(options_, *cache_, version, model::NeverStop);
-    if (snapshot.ok()) {
-      slot_.Publish(*std::move(snapshot));
-      state_.serving_version = version;
-      serving_since_unix_us_ = UnixMicros();
-      Emit(LoaderEvent::Kind::kPublished, version, "", "from the cache, after a start");
-      break;
-    }
-    Emit(LoaderEvent::Kind::kFailed, version, "cache", std::string(snapshot.status().message()));
-    state_.cached.erase(version);
-    removals_.push_back(version);
-  }
-  restore_previous_ = previous != state_.serving_version && state_.cached.contains(previous);
-  if (!restore_previous_) state_.previous_version = 0;
-  Changed();
 }
 
 void ModelLoader::Impl::Run() {
@@ -106,8 +90,15 @@ void ModelLoader::Impl::Run() {
 
 void ModelLoader::Impl::StartNextWork() {
   if (pin_request_) {
-    StartPreparing(pin_request_->version, /*operator_asked=*/true);
-  } else if (!reloads_asked_.empty() || Clock::now() >= next_poll_) {
+    StartPreparing(pin_request_->version, /*operator_asked=*/true, /*reload=*/false);
+    return;
+  }
+  if (TakesCatalogueNext()) {
+    StartPreparingCatalogue();
+    return;
+  }
+  FinishReloads(absl::OkStatus());  // of those that waited for a catalogue that serves already
+  if (!reloads_asked_.empty() || Clock::now() >= next_poll_) {
     StartPoll();
   } else if (restore_previous_) {
     StartRestoringPrevious();
@@ -120,58 +111,72 @@ ModelLoader::Clock::time_point ModelLoader::Impl::NextWakeUp() const {
   return next;
 }
 
+ModelLoader::Impl::PollJob ModelLoader::Impl::MakePollJob(
+    const CacheState& state, const std::optional<Manifest>& newest) const {
+  PollJob job{.pinned_version = state.pinned_version};
+  if (newest) job.known_sha256 = newest->sha256;
+  for (const auto& [version, rejection] : state.rejections)
+    job.rejected_versions.push_back(version);
+  return job;
+}
+
 void ModelLoader::Impl::StartPoll() {
   reloads_underway_ = std::exchange(reloads_asked_, {});
   next_poll_ = Clock::now() + Spread(options_.poll_interval);
-  PollJob job{.pinned_version = state_.pinned_version};
-  if (newest_) job.known_sha256 = newest_->sha256;
-  for (const auto& [version, rejection] : state_.rejections)
-    job.rejected_versions.push_back(version);
-  worker_->Start([this, job = std::move(job)](const std::stop_token&) {
-    PollResult result = Poll(job);
-    return [this, result = std::move(result)] { OnPolled(result); };
-  });
+  worker_->Start(
+      [this, weights_job = MakePollJob(state_.weights, newest_),
+       catalogue_job = MakePollJob(state_.catalogue, newest_catalogue_)](const std::stop_token&) {
+        PollResult weights = Poll(*source_, weights_job);
+        PollResult catalogue{.manifest = absl::NotFoundError("the model has no catalogue")};
+        if (catalogues_ != nullptr) catalogue = Poll(*catalogues_, catalogue_job);
+        return [this, weights = std::move(weights), catalogue = std::move(catalogue)] {
+          OnPolled(weights, catalogue);
+        };
+      });
 }
 
-ModelLoader::Impl::PollResult ModelLoader::Impl::Poll(const PollJob& job) {
-  PollResult result;
-  result.manifest = source_->Poll();
+ModelLoader::Impl::PollResult ModelLoader::Impl::Poll(Source& source, const PollJob& job) const {
+  PollResult result{.manifest = source.Poll()};
   if (!result.manifest.ok()) return result;
   const Manifest& manifest = *result.manifest;
   if (manifest.model != options_.model) {
     result.manifest = absl::InvalidArgumentError(
-        absl::StrCat(source_->Describe(), ": the manifest is of model '", manifest.model,
+        absl::StrCat(source.Describe(), ": the manifest is of model '", manifest.model,
                      "', not of '", options_.model, "'"));
     return result;
   }
   const uint64_t version = job.pinned_version != 0 ? job.pinned_version : manifest.version;
   if (std::ranges::find(job.rejected_versions, version) != job.rejected_versions.end()) {
-    result.fingerprint = source_->Fingerprint(version).value_or("");
+    result.fingerprint = source.Fingerprint(version).value_or("");
   }
   if (manifest.sha256 == job.known_sha256) return result;  // the store holds what it held
-  absl::StatusOr<std::vector<uint64_t>> versions = source_->ListVersions(kMaxListedVersions);
+  absl::StatusOr<std::vector<uint64_t>> versions = source.ListVersions(kMaxListedVersions);
   if (versions.ok()) result.versions = *std::move(versions);
   return result;
 }
 
-void ModelLoader::Impl::OnPolled(const PollResult& result) {
-  if (!result.manifest.ok()) {
-    RecordFailure("poll", 0, result.manifest.status());
-    FinishReloads(result.manifest.status());
+void ModelLoader::Impl::OnPolled(const PollResult& weights, const PollResult& catalogue) {
+  if (!weights.manifest.ok()) {
+    RecordFailure("poll", 0, weights.manifest.status());
+    FinishReloads(weights.manifest.status());
     return;
   }
-  newest_ = *result.manifest;
-  if (result.versions) available_versions_ = *result.versions;
+  newest_ = *weights.manifest;
+  if (weights.versions) available_versions_ = *weights.versions;
+  const bool reload = !reloads_underway_.empty();
+  OnCataloguePolled(catalogue, reload);
+  const std::string partner = PartnerOf(Artifact::kWeights);
   const RolloutDecision decision =
-      DecideRollout(options_.gates, {.state = &state_,
+      DecideRollout(options_.gates, {.state = &state_.weights,
                                      .newest = &*newest_,
-                                     .fingerprint = result.fingerprint,
-                                     .reload = !reloads_underway_.empty()});
+                                     .fingerprint = weights.fingerprint,
+                                     .partner = partner,
+                                     .reload = reload});
   switch (decision.action) {
     case RolloutDecision::Action::kKeep:
       RecordSuccess();
       if (!decision.gate.empty()) last_error_ = decision.why;
-      FinishReloads(absl::OkStatus());
+      FinishReloadsUnlessCatalogueIsNext(absl::OkStatus());
       break;
     case RolloutDecision::Action::kReject:
       RecordSuccess();
@@ -184,44 +189,83 @@ void ModelLoader::Impl::OnPolled(const PollResult& result) {
       FinishReloads(absl::FailedPreconditionError(decision.why));
       break;
     case RolloutDecision::Action::kLoad:
-      if (!pin_request_)
-        StartPreparing(decision.version, /*operator_asked=*/state_.pinned_version != 0);
+      if (!pin_request_) {
+        StartPreparing(decision.version, /*operator_asked=*/state_.weights.pinned_version != 0,
+                       reload);
+      }
       break;
   }
 }
 
-void ModelLoader::Impl::StartPreparing(uint64_t version, bool operator_asked) {
-  PrepareJob job{.manifest = {.model = options_.model, .version = version},
-                 .operator_asked = operator_asked,
-                 .serving = slot_.Get()};
-  if (newest_ && newest_->version == version) job.manifest = *newest_;
-  const auto cached = state_.cached.find(version);
-  job.cached = cached != state_.cached.end() &&
+// New weights are tried with the catalogue that serves and with the newest, a new catalogue with
+// the weights that serve.
+std::string ModelLoader::Impl::PartnerOf(Artifact artifact) const {
+  if (artifact == Artifact::kCatalogue) return absl::StrCat(state_.weights.serving_version);
+  return absl::StrCat(state_.catalogue.serving_version, " or ",
+                      newest_catalogue_ ? newest_catalogue_->version : 0);
+}
+
+PrepareJob ModelLoader::Impl::MakeJob(Artifact artifact, uint64_t version) const {
+  const bool weights = artifact == Artifact::kWeights;
+  const CacheState& state = weights ? state_.weights : state_.catalogue;
+  const std::optional<Manifest>& newest = weights ? newest_ : newest_catalogue_;
+  PrepareJob job{.artifact = artifact,
+                 .manifest = {.model = options_.model, .version = version},
+                 .serving = slot_.Get(),
+                 .partner = PartnerOf(artifact)};
+  if (newest && newest->version == version) job.manifest = *newest;
+  const auto cached = state.cached.find(version);
+  job.cached = cached != state.cached.end() &&
                (job.manifest.sha256.empty() || job.manifest.sha256 == cached->second.sha256);
   if (job.cached) job.manifest = cached->second;
+  return job;
+}
+
+void ModelLoader::Impl::StartPreparing(uint64_t version, bool operator_asked, bool reload) {
+  PrepareJob job = MakeJob(Artifact::kWeights, version);
+  job.operator_asked = operator_asked;
+  job.other_catalogues = OtherCatalogues(operator_asked, reload);
   loading_version_ = version;
-  worker_->Start([this, job = std::move(job)](const std::stop_token& stop) {
+  StartWorkOn(std::move(job), &Impl::OnPrepared);
+}
+
+// What a lever exchanges meanwhile is not brought back by what is then ready, nor judged by it.
+void ModelLoader::Impl::StartWorkOn(PrepareJob job, void (Impl::*done)(uint64_t, const Prepared&)) {
+  worker_->Start([this, done, job = std::move(job)](const std::stop_token& stop) {
     Pacer pacer(stop);
-    Prepared prepared = Preparer(options_, *source_, *cache_)
+    Prepared prepared = Preparer(options_, *source_, catalogues_.get(), *cache_)
                             .Run(
                                 job, [&pacer] { return pacer.Step(); },
                                 [this](LoadState state) { progress_ = state; });
-    return [this, version = job.manifest.version, prepared = std::move(prepared)] {
-      OnPrepared(version, prepared);
+    VersionPair before;
+    if (job.serving != nullptr) before = {job.serving->version(), job.serving->catalogue_version()};
+    return [this, done, before, artifact = job.artifact, version = job.manifest.version,
+            prepared = std::move(prepared)] {
+      progress_ = LoadState::kIdle;
+      const bool exchanged = artifact == Artifact::kWeights
+                                 ? before.catalogue != state_.catalogue.serving_version
+                                 : before.weights != state_.weights.serving_version;
+      if (!exchanged || !DependsOnPartner(prepared)) {
+        (this->*done)(version, prepared);
+        return;
+      }
+      if (prepared.outcome == Prepared::Outcome::kReady) KeepInCache(artifact, prepared);
+      loading_version_ = loading_catalogue_version_ = 0;
+      next_poll_ = Clock::now();
+      FinishReloads(absl::AbortedError("a rollback or a pin came in between"));
     };
   });
 }
 
 void ModelLoader::Impl::OnPrepared(uint64_t version, const Prepared& prepared) {
-  progress_ = LoadState::kIdle;
   loading_version_ = 0;
   const bool pin_asked = pin_request_ && pin_request_->version == version;
   absl::Status outcome;
   switch (prepared.outcome) {
     case Prepared::Outcome::kReady:
       RecordSuccess();
-      state_.cached[version] = prepared.manifest;
-      if (IsWanted(version)) Publish(prepared.snapshot, prepared.manifest);
+      KeepInCache(Artifact::kWeights, prepared);
+      if (IsWanted(version)) Publish(prepared.snapshot);
       if (pin_asked) SetPinned(version);
       RemoveOldVersions();
       break;
@@ -243,26 +287,7 @@ void ModelLoader::Impl::OnPrepared(uint64_t version, const Prepared& prepared) {
       break;
   }
   FinishPin(version, outcome);
-  FinishReloads(outcome);
-}
-
-void ModelLoader::Impl::StartRestoringPrevious() {
-  restore_previous_ = false;
-  const uint64_t version = state_.previous_version;
-  worker_->Start([this, version](const std::stop_token& stop) {
-    Pacer pacer(stop);
-    auto snapshot = OpenCached(options_, *cache_, version, [&pacer] { return pacer.Step(); });
-    return [this, version, snapshot = std::move(snapshot)] {
-      if (state_.previous_version != version || slot_.Previous() != nullptr) return;
-      if (snapshot.ok() && slot_.RestorePrevious(*snapshot)) return;
-      if (absl::IsCancelled(snapshot.status())) {  // a pin that came in between is first
-        restore_previous_ = true;
-        return;
-      }
-      state_.previous_version = 0;
-      Changed();
-    };
-  });
+  FinishReloadsUnlessCatalogueIsNext(outcome);
 }
 
 }  // namespace fmserve::loader

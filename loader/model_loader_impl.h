@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,6 +25,7 @@
 #include "absl/time/time.h"
 #include "loader/backoff.h"
 #include "loader/cache.h"
+#include "loader/cached_snapshot.h"
 #include "loader/cleaner.h"
 #include "loader/low_priority_worker.h"
 #include "loader/model_loader.h"
@@ -36,7 +38,8 @@ inline uint64_t UnixMicros() { return static_cast<uint64_t>(absl::ToUnixMicros(a
 
 class ModelLoader::Impl {
  public:
-  Impl(LoaderOptions options, std::unique_ptr<Source> source, EventListener listener);
+  Impl(LoaderOptions options, std::unique_ptr<Source> source, EventListener listener,
+       std::unique_ptr<Source> catalogues);
   ~Impl() {
     Stop();
     worker_.reset();
@@ -47,7 +50,7 @@ class ModelLoader::Impl {
 
   const ModelSlot& slot() const { return slot_; }
   ModelStatus GetStatus() const;
-  std::vector<VersionStatus> ListVersions() const;
+  std::vector<VersionStatus> ListVersions(Artifact artifact) const;
 
   absl::Status Reload(Clock::time_point deadline);
   absl::Status Rollback();
@@ -74,8 +77,8 @@ class ModelLoader::Impl {
   };
   struct PollResult {
     absl::StatusOr<Manifest> manifest;
-    std::string fingerprint;                        // see RolloutInput
-    std::optional<std::vector<uint64_t>> versions;  // when they were listed
+    std::string fingerprint{};                        // see RolloutInput
+    std::optional<std::vector<uint64_t>> versions{};  // when they were listed
   };
 
   // All private methods but those that take a Lock are called with the mutex held.
@@ -93,17 +96,40 @@ class ModelLoader::Impl {
   bool RemoveFiles(Lock& lock);
 
   void StartPoll();
-  PollResult Poll(const PollJob& job);  // on the worker, without the mutex
-  void OnPolled(const PollResult& result);
-  void StartPreparing(uint64_t version, bool operator_asked);
+  PollJob MakePollJob(const CacheState& state, const std::optional<Manifest>& newest) const;
+  PollResult Poll(Source& source, const PollJob& job) const;  // on the worker, without the mutex
+  void OnPolled(const PollResult& weights, const PollResult& catalogue);
+  void StartPreparing(uint64_t version, bool operator_asked, bool reload);
+  std::string PartnerOf(Artifact artifact) const;  // for Rejection
+  PrepareJob MakeJob(Artifact artifact, uint64_t version) const;
+  void StartWorkOn(PrepareJob job, void (Impl::*done)(uint64_t version, const Prepared& prepared));
   void OnPrepared(uint64_t version, const Prepared& prepared);
   void StartRestoringPrevious();
 
-  // Start: the first cached version that opens serves.
-  void ServeFromCache();
+  // The same for the catalogue, behind the weights; see docs/decisions/0032.
+  void OnCataloguePolled(const PollResult& result, bool reload);
+  bool TakesCatalogueNext();
+  void StartPreparingCatalogue();
+  void OnCataloguePrepared(uint64_t version, const Prepared& prepared);
+  void RecordCatalogueRejection(Rejection rejection);
+  void RecordCatalogueFailure(std::string_view step, uint64_t version, const absl::Status& status);
+  std::vector<CatalogueChoice> OtherCatalogues(bool operator_asked, bool reload) const;
 
+  // Start: the first cached version that opens serves, with the first catalogue that fits it.
+  void ServeFromCache();
+  std::shared_ptr<const Snapshot> WithCachedCatalogue(std::shared_ptr<const Snapshot> weights,
+                                                      bool had_none);
+
+  CacheState& StateOf(Artifact artifact) {
+    return artifact == Artifact::kWeights ? state_.weights : state_.catalogue;
+  }
+  const CacheState& StateOf(Artifact artifact) const {
+    return artifact == Artifact::kWeights ? state_.weights : state_.catalogue;
+  }
+  void KeepInCache(Artifact artifact, const Prepared& prepared);
+  void Forget(Artifact artifact, uint64_t version);
   bool IsWanted(uint64_t version) const;
-  void Publish(std::shared_ptr<const Snapshot> snapshot, const Manifest& manifest);
+  void Publish(const std::shared_ptr<const Snapshot>& snapshot);
   void ExchangeWithPrevious();
   void SetPinned(uint64_t version);
   void RemoveOldVersions();
@@ -112,15 +138,18 @@ class ModelLoader::Impl {
   void RecordSuccess();
 
   void Changed();  // the state must be saved
-  void Emit(LoaderEvent::Kind kind, uint64_t version, std::string_view reason, std::string detail);
+  void Emit(LoaderEvent::Kind kind, uint64_t version, std::string_view reason, std::string detail,
+            Artifact artifact = Artifact::kWeights);
   void Finish(const TicketPtr& ticket, const absl::Status& status);
   void FinishReloads(const absl::Status& status);
+  void FinishReloadsUnlessCatalogueIsNext(const absl::Status& status);
   void FinishPin(uint64_t version, const absl::Status& status);
   absl::Status Await(Lock& lock, const TicketPtr& ticket, Clock::time_point deadline);
   void AwaitSaved(Lock& lock, Clock::duration patience);
 
   const LoaderOptions options_;
   const std::unique_ptr<Source> source_;
+  const std::unique_ptr<Source> catalogues_;  // null: the model has none
   const EventListener listener_;
   std::optional<Cache> cache_;
   ModelSlot slot_;
@@ -131,22 +160,27 @@ class ModelLoader::Impl {
   std::condition_variable wake_;     // for the loader's thread
   std::condition_variable settled_;  // for who waits for a ticket or a save
   bool stopping_ = false;
-  CacheState state_;
+  ModelState state_;
   uint64_t changes_count_ = 0;  // of state_
   uint64_t saved_changes_count_ = 0;
   Clock::time_point next_save_;
   std::optional<Manifest> newest_;
+  std::optional<Manifest> newest_catalogue_;
+  uint64_t wanted_catalogue_version_ = 0;  // to be prepared as soon as the worker is free
+  std::string catalogue_error_;
   std::vector<uint64_t> available_versions_;  // in the source, newest first
+  std::vector<uint64_t> available_catalogue_versions_;
   Clock::time_point next_poll_;
   Backoff backoff_;
   bool failing_ = false;
   std::string last_error_;
   uint64_t poll_failures_count_ = 0;
   uint64_t loading_version_ = 0;
+  uint64_t loading_catalogue_version_ = 0;
   uint64_t swaps_count_ = 0;
   uint64_t serving_since_unix_us_ = 0;
   bool restore_previous_ = false;
-  std::vector<uint64_t> removals_;
+  std::vector<std::pair<Artifact, uint64_t>> removals_;
   std::vector<LoaderEvent> events_;
   std::vector<TicketPtr> reloads_asked_;
   std::vector<TicketPtr> reloads_underway_;

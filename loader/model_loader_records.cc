@@ -17,54 +17,72 @@ constexpr milliseconds kSaveRetryInterval{1000};
 
 bool ModelLoader::Impl::IsWanted(uint64_t version) const {
   if (pin_request_) return version == pin_request_->version;
-  if (state_.pinned_version != 0) return version == state_.pinned_version;
+  if (state_.weights.pinned_version != 0) return version == state_.weights.pinned_version;
   return newest_ && version == newest_->version;
 }
 
-void ModelLoader::Impl::Publish(std::shared_ptr<const Snapshot> snapshot,
-                                const Manifest& manifest) {
-  slot_.Publish(std::move(snapshot));
-  if (state_.serving_version != 0) ++swaps_count_;
-  state_.previous_version = std::exchange(state_.serving_version, manifest.version);
-  state_.set_aside_version = 0;
-  state_.rejections.erase(manifest.version);
+void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot) {
+  if (state_.weights.serving_version != 0) ++swaps_count_;
+  slot_.Publish(snapshot);
+  for (const Artifact artifact : {Artifact::kWeights, Artifact::kCatalogue}) {
+    CacheState& state = StateOf(artifact);
+    const uint64_t version =
+        artifact == Artifact::kWeights ? snapshot->version() : snapshot->catalogue_version();
+    state.previous_version = std::exchange(state.serving_version, version);
+    if (state.previous_version == version) continue;
+    state.set_aside_version = 0;
+    state.rejections.erase(version);
+    Emit(Kind::kPublished, version, "",
+         state.previous_version == 0 ? "the first version"
+                                     : absl::StrCat("after version ", state.previous_version),
+         artifact);
+  }
   serving_since_unix_us_ = UnixMicros();
   restore_previous_ = false;
   cleaner_.SnapshotWasRetired();
-  Emit(Kind::kPublished, manifest.version, "",
-       state_.previous_version == 0 ? "the first version"
-                                    : absl::StrCat("after version ", state_.previous_version));
   Changed();
 }
 
 void ModelLoader::Impl::ExchangeWithPrevious() {
   slot_.Rollback();
-  std::swap(state_.serving_version, state_.previous_version);
+  std::swap(state_.weights.serving_version, state_.weights.previous_version);
+  std::swap(state_.catalogue.serving_version, state_.catalogue.previous_version);
   serving_since_unix_us_ = UnixMicros();
   ++swaps_count_;
   Changed();
 }
 
 void ModelLoader::Impl::SetPinned(uint64_t version) {
-  if (std::exchange(state_.pinned_version, version) == version) return;
+  if (std::exchange(state_.weights.pinned_version, version) == version) return;
   Emit(Kind::kPinned, version, "", "it serves until it is unpinned");
   Changed();
 }
 
 void ModelLoader::Impl::RemoveOldVersions() {
-  for (const uint64_t version : VersionsToRemove(state_, options_.cached_versions)) {
-    state_.cached.erase(version);
-    removals_.push_back(version);
+  for (const Artifact artifact : {Artifact::kWeights, Artifact::kCatalogue}) {
+    for (const uint64_t version : VersionsToRemove(StateOf(artifact), options_.cached_versions))
+      Forget(artifact, version);
   }
   Changed();
 }
 
+void ModelLoader::Impl::KeepInCache(Artifact artifact, const Prepared& prepared) {
+  StateOf(artifact).cached[prepared.manifest.version] = prepared.manifest;
+  if (prepared.other_catalogue)
+    state_.catalogue.cached[prepared.other_catalogue->version] = *prepared.other_catalogue;
+}
+
+void ModelLoader::Impl::Forget(Artifact artifact, uint64_t version) {
+  StateOf(artifact).cached.erase(version);
+  removals_.emplace_back(artifact, version);
+}
+
 void ModelLoader::Impl::RecordRejection(Rejection rejection) {
   last_error_ = absl::StrCat("version ", rejection.version, " was rejected: ", rejection.detail);
-  const auto known = state_.rejections.find(rejection.version);
-  if (known != state_.rejections.end() && known->second == rejection) return;
+  const auto known = state_.weights.rejections.find(rejection.version);
+  if (known != state_.weights.rejections.end() && known->second == rejection) return;
   Emit(Kind::kRejected, rejection.version, rejection.gate, rejection.detail);
-  AddRejection(std::move(rejection), state_);
+  AddRejection(std::move(rejection), state_.weights);
   Changed();
 }
 
@@ -81,7 +99,7 @@ void ModelLoader::Impl::RecordFailure(std::string_view step, uint64_t version,
 
 void ModelLoader::Impl::RecordSuccess() {
   if (std::exchange(failing_, false))
-    Emit(Kind::kRecovered, state_.serving_version, "", source_->Describe());
+    Emit(Kind::kRecovered, state_.weights.serving_version, "", source_->Describe());
   last_error_.clear();
   backoff_.Reset();
 }
@@ -92,8 +110,9 @@ void ModelLoader::Impl::Changed() {
 }
 
 void ModelLoader::Impl::Emit(Kind kind, uint64_t version, std::string_view reason,
-                             std::string detail) {
-  events_.push_back({kind, options_.model, version, std::string(reason), std::move(detail)});
+                             std::string detail, Artifact artifact) {
+  events_.push_back(
+      {kind, options_.model, version, std::string(reason), std::move(detail), artifact});
   wake_.notify_one();
 }
 
@@ -136,7 +155,7 @@ bool ModelLoader::Impl::DoChores(Lock& lock) {
 
 bool ModelLoader::Impl::SaveState(Lock& lock) {
   if (changes_count_ == saved_changes_count_ || Clock::now() < next_save_) return false;
-  const CacheState state = state_;
+  const ModelState state = state_;
   const uint64_t changes_count = changes_count_;
   lock.unlock();
   const absl::Status status = cache_->SaveState(state);
@@ -146,7 +165,7 @@ bool ModelLoader::Impl::SaveState(Lock& lock) {
     settled_.notify_all();
   } else {
     next_save_ = Clock::now() + kSaveRetryInterval;
-    RecordFailure("cache", state_.serving_version, status);
+    RecordFailure("cache", state_.weights.serving_version, status);
   }
   return true;
 }
@@ -162,11 +181,11 @@ bool ModelLoader::Impl::DeliverEvents(Lock& lock) {
 
 bool ModelLoader::Impl::RemoveFiles(Lock& lock) {
   if (removals_.empty()) return false;
-  const std::vector<uint64_t> removals = std::exchange(removals_, {});
+  const std::vector<std::pair<Artifact, uint64_t>> removals = std::exchange(removals_, {});
   lock.unlock();
   // A file that cannot be removed now is met again after the next start.
-  for (const uint64_t version : removals) {
-    if (absl::StatusOr<FileDescriptor> file = cache_->Detach(version); file.ok())
+  for (const auto& [artifact, version] : removals) {
+    if (absl::StatusOr<FileDescriptor> file = cache_->Detach(artifact, version); file.ok())
       cleaner_.Free(*std::move(file));
   }
   lock.lock();

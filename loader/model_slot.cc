@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 namespace fmserve::loader {
@@ -38,10 +39,22 @@ bool ModelSlot::RestorePrevious(std::shared_ptr<const Snapshot> snapshot) {
 
 uint64_t ModelSlot::mapped_bytes() const {
   const std::lock_guard lock(mutex_);
+  std::set<const void*> counted;
   uint64_t bytes = 0;
-  for (const auto& snapshot : retired_) bytes += snapshot->file().info().file_size;
-  if (current_ != nullptr) bytes += current_->file().info().file_size;
-  if (previous_ != nullptr) bytes += previous_->file().info().file_size;
+  const auto count = [&](const void* what, uint64_t size_bytes) {
+    if (counted.insert(what).second) bytes += size_bytes;
+  };
+  const auto count_all = [&](const std::shared_ptr<const Snapshot>& snapshot) {
+    if (snapshot == nullptr) return;
+    count(&snapshot->file(), snapshot->file().info().file_size);
+    const model::FoldedCatalogue* const catalogue = snapshot->catalogue();
+    if (catalogue == nullptr) return;
+    count(catalogue, catalogue->bytes());
+    count(&catalogue->file(), catalogue->file().info().file_size);
+  };
+  count_all(current_);
+  count_all(previous_);
+  for (const std::shared_ptr<const Snapshot>& snapshot : retired_) count_all(snapshot);
   return bytes;
 }
 
@@ -49,7 +62,9 @@ uint64_t ModelSlot::huge_page_bytes() const {
   const std::lock_guard lock(mutex_);
   uint64_t bytes = 0;
   if (current_ != nullptr) bytes += current_->huge_page_bytes();
-  if (previous_ != nullptr) bytes += previous_->huge_page_bytes();
+  const bool shared =
+      current_ != nullptr && previous_ != nullptr && &current_->file() == &previous_->file();
+  if (previous_ != nullptr && !shared) bytes += previous_->huge_page_bytes();
   return bytes;
 }
 

@@ -37,10 +37,11 @@ class ModelSlot {
   // restart); else false.
   bool RestorePrevious(std::shared_ptr<const Snapshot> snapshot);
 
-  // Size of all weight files that the slot keeps mapped.
+  // Size of all weight files, catalogues and folded catalogues that the slot keeps in memory; what
+  // snapshots share counts once.
   uint64_t mapped_bytes() const;
 
-  // How much of current and previous lies on 2 MB pages.
+  // How much of the weights of current and previous lies on 2 MB pages.
   uint64_t huge_page_bytes() const;
 
   // Takes out the retired snapshots that no request holds any more. The caller has the last

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "loader/cached_snapshot.h"
 #include "loader/sha256.h"
 #include "loader/warmup.h"
 #include "model/atomic_file.h"
@@ -28,6 +30,22 @@ Prepared Reject(const PrepareJob& job, const std::string& fingerprint, std::stri
                         .detail = std::move(detail),
                         .size_bytes = job.manifest.size_bytes,
                         .published_unix_us = job.manifest.published_unix_us}};
+}
+
+// The content is good, but not together with the other artifact.
+Prepared RejectMisfit(const PrepareJob& job, const std::string& fingerprint, std::string_view gate,
+                      std::string detail) {
+  Prepared rejected = Reject(job, fingerprint, gate, std::move(detail));
+  rejected.rejection.partner = job.partner;
+  return rejected;
+}
+
+// The file lies under a temporary name that tells an operator nothing.
+Prepared RejectStructure(const PrepareJob& job, const std::string& fingerprint,
+                         const std::string& path, const absl::Status& status) {
+  const absl::string_view what = status.message();
+  return Reject(job, fingerprint, "structure",
+                std::string(absl::StripPrefix(what, absl::StrCat(path, ": "))));
 }
 
 // Whether an error speaks of the content, so that trying again is in vain.
@@ -62,28 +80,13 @@ class HashingCopy {
   Sha256 hash_;
 };
 
-absl::StatusOr<std::shared_ptr<Snapshot>> OpenSnapshot(const LoaderOptions& options,
-                                                       const std::string& path,
-                                                       model::Checkpoint checkpoint) {
-  absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
-      model::WeightFile::Open(path, checkpoint);
-  if (!file.ok()) return file.status();
-  return std::make_shared<Snapshot>(*std::move(file), *options.kernels);
-}
-
-absl::Status WarmSnapshot(Snapshot& snapshot, model::Checkpoint checkpoint) {
-  const absl::Status status = Warm(snapshot.file(), checkpoint);
-  snapshot.MeasureHugePages();
-  return status;
-}
-
 }  // namespace
 
 Prepared Preparer::Run(const PrepareJob& job, model::Checkpoint checkpoint,
                        const Progress& progress) {
   if (job.cached) {
     Prepared prepared =
-        Verify(job, cache_.WeightPath(job.manifest.version), "", checkpoint, progress);
+        Verify(job, cache_.Path(job.artifact, job.manifest.version), "", checkpoint, progress);
     const bool broken =
         prepared.outcome == Outcome::kRejected && prepared.rejection.gate == "structure";
     if (!broken && prepared.outcome != Outcome::kFailed) return prepared;
@@ -97,18 +100,18 @@ Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
   if (absl::Status status = checkpoint(); !status.ok()) return Fail(std::move(status));
   progress(LoadState::kFetching);
   const Manifest& manifest = job.manifest;
+  Source& source = job.artifact == Artifact::kWeights ? weights_ : *catalogues_;
   const bool named = !manifest.sha256.empty();
-  const absl::StatusOr<std::string> fingerprint = source_.Fingerprint(manifest.version);
+  const absl::StatusOr<std::string> fingerprint = source.Fingerprint(manifest.version);
   if (!fingerprint.ok()) return Fail(fingerprint.status());
   absl::StatusOr<model::AtomicFile> file = model::AtomicFile::Create(
-      cache_.WeightPath(manifest.version), model::AtomicFile::Writing::kDirect);
+      cache_.Path(job.artifact, manifest.version), model::AtomicFile::Writing::kDirect);
   if (!file.ok()) return Fail(file.status());
   HashingCopy copy(*file, named ? manifest.size_bytes : options_.gates.max_file_bytes);
-  const absl::Status status =
-      source_.Fetch(manifest.version, [&](std::span<const std::byte> bytes) {
-        const absl::Status appended = copy.Append(bytes);
-        return appended.ok() ? checkpoint() : appended;
-      });
+  const absl::Status status = source.Fetch(manifest.version, [&](std::span<const std::byte> bytes) {
+    const absl::Status appended = copy.Append(bytes);
+    return appended.ok() ? checkpoint() : appended;
+  });
   if (copy.too_long()) {
     return Reject(job, *fingerprint, named ? "checksum" : "size",
                   absl::StrCat("the file has more than the ", copy.max_bytes(), " bytes that the ",
@@ -142,42 +145,89 @@ Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
 
 Prepared Preparer::Verify(const PrepareJob& job, const std::string& path,
                           const std::string& fingerprint, model::Checkpoint checkpoint,
-                          const Progress& progress) const {
+                          const Progress& progress) {
   progress(LoadState::kVerifying);
-  absl::StatusOr<std::shared_ptr<Snapshot>> snapshot = OpenSnapshot(options_, path, checkpoint);
-  if (!snapshot.ok()) {
-    if (!BlamesContent(snapshot.status())) return Fail(snapshot.status());
-    // The file lies under a temporary name that tells an operator nothing.
-    const absl::string_view what = snapshot.status().message();
-    return Reject(job, fingerprint, "structure",
-                  std::string(absl::StripPrefix(what, absl::StrCat(path, ": "))));
+  return job.artifact == Artifact::kWeights
+             ? VerifyWeights(job, path, fingerprint, checkpoint, progress)
+             : VerifyCatalogue(job, path, fingerprint, checkpoint, progress);
+}
+
+Prepared Preparer::VerifyWeights(const PrepareJob& job, const std::string& path,
+                                 const std::string& fingerprint, model::Checkpoint checkpoint,
+                                 const Progress& progress) {
+  absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
+      model::WeightFile::Open(path, checkpoint);
+  if (!file.ok()) {
+    if (!BlamesContent(file.status())) return Fail(file.status());
+    return RejectStructure(job, fingerprint, path, file.status());
   }
+  const auto snapshot = std::make_shared<Snapshot>(*std::move(file), *options_.kernels);
   const GateResult gates = RunGates(options_.gates, {.model = options_.model,
                                                      .version = job.manifest.version,
-                                                     .candidate = snapshot->get(),
+                                                     .candidate = snapshot.get(),
                                                      .serving = job.serving.get(),
                                                      .operator_asked = job.operator_asked});
   if (!gates.passed) return Reject(job, fingerprint, gates.gate, gates.detail);
   progress(LoadState::kWarming);
-  const absl::Status warmed = WarmSnapshot(**snapshot, checkpoint);
+  const absl::Status warmed = Warm(snapshot->file(), checkpoint);
   if (!warmed.ok()) return Fail(warmed);
-  return {.outcome = Outcome::kReady, .snapshot = *std::move(snapshot), .manifest = job.manifest};
+  snapshot->MeasureHugePages();
+  if (job.serving != nullptr && job.serving->catalogue() != nullptr)
+    return FoldWithWeights(job, fingerprint, snapshot, checkpoint, progress);
+  return {.outcome = Outcome::kReady, .snapshot = snapshot, .manifest = job.manifest};
 }
 
-absl::StatusOr<std::shared_ptr<const Snapshot>> OpenCached(const LoaderOptions& options,
-                                                           const Cache& cache, uint64_t version,
-                                                           model::Checkpoint checkpoint) {
-  const std::string path = cache.WeightPath(version);
-  absl::StatusOr<std::shared_ptr<Snapshot>> snapshot = OpenSnapshot(options, path, checkpoint);
-  if (!snapshot.ok()) return snapshot.status();
-  const model::WeightInfo& info = (*snapshot)->file().info();
-  if (info.model_name != options.model || info.version != version) {
-    return absl::DataLossError(
-        absl::StrCat(path, ": is version ", info.version, " of model '", info.model_name, "'"));
+Prepared Preparer::FoldWithWeights(const PrepareJob& job, const std::string& fingerprint,
+                                   std::shared_ptr<const Snapshot> weights,
+                                   model::Checkpoint checkpoint, const Progress& progress) {
+  absl::StatusOr<std::shared_ptr<const Snapshot>> folded =
+      FoldSnapshot(options_, *weights, job.serving->shared_catalogue()->shared_file(), checkpoint);
+  if (folded.ok()) {
+    return {.outcome = Outcome::kReady, .snapshot = *std::move(folded), .manifest = job.manifest};
   }
-  const absl::Status warmed = WarmSnapshot(**snapshot, checkpoint);
-  if (!warmed.ok()) return warmed;
-  return snapshot;
+  if (!IsMisfit(folded.status())) return Fail(folded.status());
+  for (const CatalogueChoice& choice : job.other_catalogues) {
+    Prepared pair = Run({.artifact = Artifact::kCatalogue,
+                         .manifest = choice.manifest,
+                         .cached = choice.cached,
+                         .serving = weights},
+                        checkpoint, progress);
+    if (pair.outcome == Outcome::kRejected) continue;
+    if (pair.outcome == Outcome::kFailed) return pair;
+    pair.other_catalogue = std::exchange(pair.manifest, job.manifest);
+    return pair;
+  }
+  return RejectMisfit(job, fingerprint, "catalogue",
+                      absl::StrCat("catalogue version ", job.serving->catalogue_version(),
+                                   " cannot be folded with it: ", folded.status().message(),
+                                   "; it is tried again with the next catalogue"));
+}
+
+Prepared Preparer::VerifyCatalogue(const PrepareJob& job, const std::string& path,
+                                   const std::string& fingerprint, model::Checkpoint checkpoint,
+                                   const Progress& progress) const {
+  absl::StatusOr<std::shared_ptr<const model::CatalogueFile>> file =
+      model::CatalogueFile::Open(path, checkpoint);
+  if (!file.ok()) {
+    if (!BlamesContent(file.status())) return Fail(file.status());
+    return RejectStructure(job, fingerprint, path, file.status());
+  }
+  const GateResult gates =
+      RunCatalogueGates(options_.gates, options_.model, job.manifest.version, **file);
+  if (!gates.passed) return Reject(job, fingerprint, gates.gate, gates.detail);
+  progress(LoadState::kWarming);
+  const absl::Status warmed = Warm(**file, checkpoint);
+  if (!warmed.ok()) return Fail(warmed);
+  absl::StatusOr<std::shared_ptr<const Snapshot>> folded =
+      FoldSnapshot(options_, *job.serving, *std::move(file), checkpoint);
+  if (folded.ok()) {
+    return {.outcome = Outcome::kReady, .snapshot = *std::move(folded), .manifest = job.manifest};
+  }
+  if (!IsMisfit(folded.status())) return Fail(folded.status());
+  return RejectMisfit(
+      job, fingerprint, "weights",
+      absl::StrCat("it cannot be folded with weights of version ", job.serving->version(), ": ",
+                   folded.status().message(), "; it is tried again with the next weights"));
 }
 
 }  // namespace fmserve::loader

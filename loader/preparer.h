@@ -1,12 +1,14 @@
 // The long way of one version, from the source to a snapshot that may serve: fetch, verify, gates,
-// warm.
+// warm, fold.
 #ifndef FMSERVE_LOADER_PREPARER_H_
 #define FMSERVE_LOADER_PREPARER_H_
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,12 +19,24 @@
 
 namespace fmserve::loader {
 
+// A published or cached catalogue.
+struct CatalogueChoice {
+  Manifest manifest;
+  bool cached = false;
+};
+
 struct PrepareJob {
+  Artifact artifact = Artifact::kWeights;
   Manifest manifest;  // size and SHA-256 empty when a version is pinned that the source's manifest
                       // does not name
   bool cached = false;  // a good copy lies in the cache
   bool operator_asked = false;
-  std::shared_ptr<const Snapshot> serving{};  // may be null
+  // Its catalogue is folded with new weights, its weights with a new catalogue. May be null, but
+  // not for a catalogue.
+  std::shared_ptr<const Snapshot> serving{};
+  // For new weights that the serving catalogue does not fit: what to try instead, in order.
+  std::vector<CatalogueChoice> other_catalogues{};
+  std::string partner{};  // for Rejection
 };
 
 struct Prepared {
@@ -30,9 +44,10 @@ struct Prepared {
 
   Outcome outcome = Outcome::kFailed;
   std::shared_ptr<const Snapshot>
-      snapshot{};          // kReady: in the cache under its final name, and warm
-  Manifest manifest{};     // kReady: with size and SHA-256
-  Rejection rejection{};   // kRejected: the content is to blame
+      snapshot{};                             // kReady: in the cache under its final name, and warm
+  Manifest manifest{};                        // kReady: with size and SHA-256
+  std::optional<Manifest> other_catalogue{};  // kReady: the one that was taken, in the cache, too
+  Rejection rejection{};                      // kRejected: the content is to blame
   absl::Status failure{};  // kFailed: for a passing reason; or what a checkpoint said
 };
 
@@ -41,27 +56,31 @@ class Preparer {
  public:
   using Progress = std::function<void(LoadState)>;
 
-  // All outlive the preparer.
-  Preparer(const LoaderOptions& options, Source& source, const Cache& cache)
-      : options_(options), source_(source), cache_(cache) {}
+  // All outlive the preparer. `catalogues` may be null when no catalogue is asked for.
+  Preparer(const LoaderOptions& options, Source& weights, Source* catalogues, const Cache& cache)
+      : options_(options), weights_(weights), catalogues_(catalogues), cache_(cache) {}
 
   Prepared Run(const PrepareJob& job, model::Checkpoint checkpoint, const Progress& progress);
 
  private:
   Prepared Fetch(const PrepareJob& job, model::Checkpoint checkpoint, const Progress& progress);
   Prepared Verify(const PrepareJob& job, const std::string& path, const std::string& fingerprint,
-                  model::Checkpoint checkpoint, const Progress& progress) const;
+                  model::Checkpoint checkpoint, const Progress& progress);
+  Prepared VerifyWeights(const PrepareJob& job, const std::string& path,
+                         const std::string& fingerprint, model::Checkpoint checkpoint,
+                         const Progress& progress);
+  Prepared VerifyCatalogue(const PrepareJob& job, const std::string& path,
+                           const std::string& fingerprint, model::Checkpoint checkpoint,
+                           const Progress& progress) const;
+  Prepared FoldWithWeights(const PrepareJob& job, const std::string& fingerprint,
+                           std::shared_ptr<const Snapshot> weights, model::Checkpoint checkpoint,
+                           const Progress& progress);
 
   const LoaderOptions& options_;
-  Source& source_;
+  Source& weights_;
+  Source* const catalogues_;
   const Cache& cache_;
 };
-
-// Opens a cached version, checks that it is the one it is taken for, and warms it. For restarts:
-// gates that compare with other versions are behind it.
-absl::StatusOr<std::shared_ptr<const Snapshot>> OpenCached(const LoaderOptions& options,
-                                                           const Cache& cache, uint64_t version,
-                                                           model::Checkpoint checkpoint);
 
 }  // namespace fmserve::loader
 

@@ -21,6 +21,7 @@
 #include "loader/pacer.h"
 #include "loader/sha256.h"
 #include "model/atomic_file.h"
+#include "model/catalogue_file.h"
 #include "model/checkpoint.h"
 #include "model/weight_format.h"
 #include "model/weight_writer.h"
@@ -62,8 +63,8 @@ absl::StatusOr<FolderLock> AcquireLock(const std::string& folder,
   }
 }
 
-absl::StatusOr<uint64_t> NextVersion(const PublishOptions& options) {
-  DirectorySource source(options.store, options.model);
+absl::StatusOr<uint64_t> NextVersion(const PublishOptions& options, Artifact artifact) {
+  DirectorySource source(options.store, options.model, artifact);
   uint64_t highest = 0;
   const absl::StatusOr<Manifest> manifest = source.Poll();
   if (manifest.ok()) highest = manifest->version;
@@ -114,24 +115,20 @@ absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manif
   return absl::AbortedError(absl::StrCat(path, ": changed while it was copied; publish it again"));
 }
 
-}  // namespace
-
-absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& options,
-                                 const model::KernelTable& kernels) {
-  if (absl::Status status = CheckModelName(options.model); !status.ok()) return status;
-  Pacer pacer({});  // the machine may be one that serves
-  if (absl::Status status = CheckFit(path, options, kernels, pacer); !status.ok()) return status;
-  const std::string folder = absl::StrCat(options.store, "/", options.model);
+// Copies what was found fit to serve, under the lock of its folder.
+absl::StatusOr<Manifest> PublishFit(const std::string& path, const PublishOptions& options,
+                                    Artifact artifact, Pacer& pacer) {
+  const std::string folder = StoreFolder(options.store, options.model, artifact);
   if (absl::Status status = CreateFolder(folder); !status.ok()) return status;
   const absl::StatusOr<FolderLock> lock = AcquireLock(folder, options.lock_patience);
   if (!lock.ok()) return lock.status();
   if (absl::Status status = RemoveTemporaryFiles(folder); !status.ok()) return status;
 
-  const absl::StatusOr<uint64_t> version = NextVersion(options);
+  const absl::StatusOr<uint64_t> version = NextVersion(options, artifact);
   if (!version.ok()) return version.status();
   Manifest manifest{.model = options.model, .version = *version};
   absl::StatusOr<model::AtomicFile> copy =
-      model::AtomicFile::Create(absl::StrCat(folder, "/", WeightFileName(*version)));
+      model::AtomicFile::Create(absl::StrCat(folder, "/", FileName(artifact, *version)));
   if (!copy.ok()) return copy.status();
   if (absl::Status status = CopyStamped(path, *copy, manifest, pacer); !status.ok()) return status;
   if (absl::Status status = copy->Commit(model::AtomicFile::IfExists::kRefuse); !status.ok())
@@ -142,6 +139,25 @@ absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& 
       WriteSmallFile(absl::StrCat(folder, "/", kManifestFileName), SerializeManifest(manifest));
   if (!status.ok()) return status;
   return manifest;
+}
+
+}  // namespace
+
+absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& options,
+                                 const model::KernelTable& kernels) {
+  if (absl::Status status = CheckModelName(options.model); !status.ok()) return status;
+  Pacer pacer({});  // the machine may be one that serves
+  if (absl::Status status = CheckFit(path, options, kernels, pacer); !status.ok()) return status;
+  return PublishFit(path, options, Artifact::kWeights, pacer);
+}
+
+absl::StatusOr<Manifest> PublishCatalogue(const std::string& path, const PublishOptions& options) {
+  if (absl::Status status = CheckModelName(options.model); !status.ok()) return status;
+  Pacer pacer({});
+  const absl::Status readable =
+      model::CatalogueFile::Open(path, [&pacer] { return pacer.Step(); }).status();
+  if (!readable.ok()) return readable;
+  return PublishFit(path, options, Artifact::kCatalogue, pacer);
 }
 
 }  // namespace fmserve::loader

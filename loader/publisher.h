@@ -1,4 +1,4 @@
-// The other end of a Source: how a trained weight file becomes a version of a store.
+// The other end of a Source: how a weight file or a catalogue becomes a version of a store.
 #ifndef FMSERVE_LOADER_PUBLISHER_H_
 #define FMSERVE_LOADER_PUBLISHER_H_
 
@@ -14,7 +14,7 @@ namespace fmserve::loader {
 struct PublishOptions {
   std::string store;  // folder; created if it is missing
   std::string model;
-  double golden_tolerance = 1e-4;
+  double golden_tolerance = 1e-4;  // of weights, as the next
   bool allow_no_goldens = false;
   std::chrono::milliseconds lock_patience{
       10000};  // how long to wait for another publisher of this model
@@ -28,6 +28,10 @@ struct PublishOptions {
 // to serve; Aborted when it changed while it was copied.
 absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& options,
                                  const model::KernelTable& kernels);
+
+// The same for a catalogue, in <store>/<model>/catalogue, with version numbers of its own. Whether
+// it fits the weights is for the server to find out: it may be made for weights that come later.
+absl::StatusOr<Manifest> PublishCatalogue(const std::string& path, const PublishOptions& options);
 
 }  // namespace fmserve::loader
 

@@ -14,12 +14,15 @@ RolloutDecision Keep(std::string why) { return {Action::kKeep, 0, {}, std::move(
 
 // The rejection of `version` if what was rejected is still what lies in the source. One that was
 // made on the manifest alone (no fingerprint) is judged anew each time: it depends on the settings
-// and on what serves.
+// and on what serves. One for not fitting the other artifact stands until there is another one.
 const Rejection* StandingRejection(const RolloutInput& input, uint64_t version) {
   const auto found = input.state->rejections.find(version);
   if (input.reload || found == input.state->rejections.end()) return nullptr;
   const Rejection& rejection = found->second;
-  if (rejection.fingerprint.empty() || rejection.fingerprint != input.fingerprint) return nullptr;
+  const bool misfit = !rejection.partner.empty();
+  if (misfit && rejection.partner != input.partner) return nullptr;
+  if (rejection.fingerprint.empty() ? !misfit : rejection.fingerprint != input.fingerprint)
+    return nullptr;
   const Manifest* const newest = input.newest;
   if (newest != nullptr && newest->version == version &&
       (newest->sha256 != rejection.sha256 || newest->size_bytes != rejection.size_bytes)) {

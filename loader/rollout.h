@@ -1,4 +1,5 @@
-// Which version should serve now, and why. Pure functions: no clock, no files, no threads.
+// Which version of an artifact should serve now, and why. Pure functions: no clock, no files, no
+// threads.
 #ifndef FMSERVE_LOADER_ROLLOUT_H_
 #define FMSERVE_LOADER_ROLLOUT_H_
 
@@ -18,7 +19,8 @@ struct RolloutInput {
   const Manifest* newest = nullptr;  // of the source; null when it is not known
   std::string_view
       fingerprint{};  // of the file of the pinned or else the newest version; empty when not known
-  bool reload = false;  // an operator asked to try again what was rejected or set aside
+  std::string_view partner{};  // as in Rejection: what it would be tried with now
+  bool reload = false;         // an operator asked to try again what was rejected or set aside
 };
 
 struct RolloutDecision {

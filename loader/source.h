@@ -18,9 +18,9 @@ namespace fmserve::loader {
 // Takes the bytes of a file in order; an error ends the fetch and is returned by it.
 using ByteSink = std::function<absl::Status(std::span<const std::byte>)>;
 
-// One model of one store. Called by one thread, but for Cancel. Unavailable, DeadlineExceeded,
-// NotFound and the like are passing failures, to be tried again; InvalidArgument and DataLoss speak
-// of the content.
+// The weights or the catalogues of one model of one store. Called by one thread, but for Cancel.
+// Unavailable, DeadlineExceeded, NotFound and the like are passing failures, to be tried again;
+// InvalidArgument and DataLoss speak of the content.
 class Source {
  public:
   virtual ~Source() = default;
@@ -28,7 +28,7 @@ class Source {
   // The manifest of the newest version: one small read.
   virtual absl::StatusOr<Manifest> Poll() = 0;
 
-  // Streams the weight file of a version to `sink`. Unavailable when it changes underway.
+  // Streams the file of a version to `sink`. Unavailable when it changes underway.
   virtual absl::Status Fetch(uint64_t version, const ByteSink& sink) = 0;
 
   // Versions that the store holds, newest first, at most `limit`.

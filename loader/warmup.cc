@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace fmserve::loader {
 namespace {
@@ -14,6 +15,14 @@ void TouchPages(const std::byte* begin, const std::byte* end, size_t page_bytes)
   for (const std::byte* page = begin; page < end; page += page_bytes) {
     static_cast<void>(*reinterpret_cast<const volatile std::byte*>(page));
   }
+}
+
+absl::Status WarmAll(const std::vector<std::span<const std::byte>>& parts,
+                     model::Checkpoint checkpoint) {
+  for (const std::span<const std::byte> bytes : parts) {
+    if (absl::Status status = Warm(bytes, checkpoint); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -36,10 +45,11 @@ absl::Status Warm(std::span<const std::byte> bytes, model::Checkpoint checkpoint
 }
 
 absl::Status Warm(const model::WeightFile& file, model::Checkpoint checkpoint) {
-  for (const std::span<const std::byte> bytes : file.serving_bytes()) {
-    if (absl::Status status = Warm(bytes, checkpoint); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  return WarmAll(file.serving_bytes(), checkpoint);
+}
+
+absl::Status Warm(const model::CatalogueFile& file, model::Checkpoint checkpoint) {
+  return WarmAll(file.serving_bytes(), checkpoint);
 }
 
 }  // namespace fmserve::loader

@@ -1,4 +1,4 @@
-// Brings a mapped weight file into memory before a request needs it, without getting in the way of
+// Brings a mapped file into memory before a request needs it, without getting in the way of
 // requests.
 #ifndef FMSERVE_LOADER_WARMUP_H_
 #define FMSERVE_LOADER_WARMUP_H_
@@ -7,6 +7,7 @@
 #include <span>
 
 #include "absl/status/status.h"
+#include "model/catalogue_file.h"
 #include "model/checkpoint.h"
 #include "model/weight_file.h"
 
@@ -19,8 +20,9 @@ inline constexpr size_t kWarmupStepBytes = size_t{1} << 20;
 // step. Returns the error of one.
 absl::Status Warm(std::span<const std::byte> bytes, model::Checkpoint checkpoint);
 
-// The same for everything that scoring reads.
+// The same for everything that scoring, or folding, reads.
 absl::Status Warm(const model::WeightFile& file, model::Checkpoint checkpoint);
+absl::Status Warm(const model::CatalogueFile& file, model::Checkpoint checkpoint);
 
 }  // namespace fmserve::loader
 

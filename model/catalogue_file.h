@@ -90,6 +90,11 @@ class CatalogueFile {
   std::span<const float> bids() const { return bids_; }
   const Metadata& metadata() const { return metadata_; }
 
+  // MappedFile::ReleasePages; does nothing for FromBytes.
+  absl::Status ReleasePages(Checkpoint checkpoint) const {
+    return mapping_ ? mapping_->ReleasePages(checkpoint) : absl::OkStatus();
+  }
+
   // What folding and rescoring read (ids apart): what to warm.
   std::vector<std::span<const std::byte>> serving_bytes() const;
 

@@ -25,6 +25,7 @@ FoldedCatalogue::FoldedCatalogue(std::shared_ptr<const WeightFile> weights,
     : weights_(std::move(weights)),
       catalogue_(std::move(catalogue)),
       folder_(*weights_, *catalogue_, kernels),
+      dot_(kernels.dot),
       scan_(kernels.scan) {}
 
 absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> FoldedCatalogue::Fold(
@@ -33,7 +34,10 @@ absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> FoldedCatalogue::Fold(
   if (absl::Status status = CheckFits(*weights, *catalogue); !status.ok()) return status;
   std::shared_ptr<FoldedCatalogue> folded(
       new FoldedCatalogue(std::move(weights), std::move(catalogue), kernels));
-  absl::StatusOr<std::vector<float>> norms = folded->FoldNorms(checkpoint);
+  absl::StatusOr<ItemIndex> index = ItemIndex::Build(folded->catalogue_->ids(), checkpoint);
+  if (!index.ok()) return index.status();
+  folded->index_ = *std::move(index);
+  absl::StatusOr<std::vector<float>> norms = folded->FillTable(checkpoint);
   if (!norms.ok()) return norms.status();
   absl::StatusOr<std::vector<uint32_t>> order = OrderByNorm(*norms, checkpoint);
   if (!order.ok()) return order.status();
@@ -47,8 +51,11 @@ absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> FoldedCatalogue::Fold(
   return folded;
 }
 
-absl::StatusOr<std::vector<float>> FoldedCatalogue::FoldNorms(Checkpoint checkpoint) const {
+absl::StatusOr<std::vector<float>> FoldedCatalogue::FillTable(Checkpoint checkpoint) {
   const uint32_t size = catalogue_->size();
+  absl::StatusOr<ItemTable> table = ItemTable::Allocate(size, weights_->info().k);
+  if (!table.ok()) return table.status();
+  table_ = *std::move(table);
   std::vector<float> norms(size);
   std::vector<uint32_t> items(ItemFolder::kBatchItems);
   ItemFolder::Memory memory;
@@ -60,6 +67,7 @@ absl::StatusOr<std::vector<float>> FoldedCatalogue::FoldNorms(Checkpoint checkpo
     for (size_t i = 0; i < items.size(); ++i) {
       const double norm = Norm(memory.vector(i));
       norms[items[i]] = static_cast<float>(norm);
+      table_.Set(items[i], memory.vector(i), memory.biases()[i]);
       if (std::isfinite(norm) && std::isfinite(memory.biases()[i])) continue;
       return absl::InvalidArgumentError(
           absl::StrCat("item ", catalogue_->ids().ToString(items[i]),
@@ -88,9 +96,16 @@ absl::Status FoldedCatalogue::EncodeBlocks(Checkpoint checkpoint) {
   return absl::OkStatus();
 }
 
+absl::Status FoldedCatalogue::ReleasePages(Checkpoint checkpoint) const {
+  absl::Status status = table_.ReleasePages(checkpoint);
+  if (status.ok()) status = blocks_.ReleasePages(checkpoint);
+  if (status.ok()) status = index_.ReleasePages(checkpoint);
+  return status;
+}
+
 size_t FoldedCatalogue::bytes() const {
-  return blocks_.bytes() + (order_.size() + places_.size()) * sizeof(uint32_t) +
-         attributes_.bytes();
+  return index_.bytes() + table_.bytes() + blocks_.bytes() +
+         (order_.size() + places_.size()) * sizeof(uint32_t) + attributes_.bytes();
 }
 
 }  // namespace fmserve::model

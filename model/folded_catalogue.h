@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -22,6 +23,8 @@
 #include "model/catalogue_file.h"
 #include "model/checkpoint.h"
 #include "model/item_folder.h"
+#include "model/item_index.h"
+#include "model/item_table.h"
 #include "model/kernels/kernels.h"
 #include "model/scan_blocks.h"
 #include "model/scorer.h"
@@ -64,11 +67,11 @@ class TopKMemory {
 // Immutable; safe from any thread.
 class FoldedCatalogue {
  public:
-  // Folds every item. Takes the time of scoring each item twice, and 1 byte per factor and item,
-  // 13 bytes per item and what the attributes need; the files stay in use. `checkpoint` is called
-  // every ten microseconds or so of work; its errors are returned. FailedPrecondition when the
-  // catalogue's features are not those of the weights, InvalidArgument when an item's sums are not
-  // finite, ResourceExhausted.
+  // Folds every item. Takes the time of scoring each item twice, and 5 bytes per factor and item,
+  // 25 to 33 bytes per item and what the attributes need; the files stay in use. `checkpoint` is
+  // called every ten microseconds or so of work; its errors are returned. FailedPrecondition when
+  // the catalogue's features are not those of the weights, InvalidArgument when an item's sums are
+  // not finite, ResourceExhausted.
   static absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> Fold(
       std::shared_ptr<const WeightFile> weights, std::shared_ptr<const CatalogueFile> catalogue,
       const KernelTable& kernels, Checkpoint checkpoint = NeverStop);
@@ -85,11 +88,35 @@ class FoldedCatalogue {
   TopK Best(const Scratch& context, size_t k, const ItemFilter* filter,
             absl::FunctionRef<bool()> keep_going, TopKMemory& memory) const;
 
+  // The items with these ids; kNoItem where there is none, also for ids of the other type. The
+  // sizes are the same. Does not allocate.
+  void Find(std::span<const uint64_t> ids, std::span<uint32_t> items) const {
+    index_.Find(ids, items);
+  }
+  void Find(std::span<const std::string_view> ids, std::span<uint32_t> items) const {
+    index_.Find(ids, items);
+  }
+
+  // Scores of items, O(k) each, for the context that `context` holds: what Scorer::ScoreCandidates
+  // gives for their features, but for the rounding of sums to float. The sizes are the same.
+  void Score(std::span<const uint32_t> items, const Scratch& context,
+             std::span<float> scores) const {
+    table_.Score(items, context, dot_, scores);
+  }
+
   const WeightFile& weights() const { return *weights_; }
   const CatalogueFile& file() const { return *catalogue_; }
 
-  // What the scan reads, files apart.
+  // Memory, files apart.
   size_t bytes() const;
+
+  // Gives the big tables back in steps, so that the destructor, which has to do it at once, finds
+  // little left. Errors of `checkpoint`. Only for who holds the last reference and asks for nothing
+  // more.
+  absl::Status ReleasePages(Checkpoint checkpoint) const;
+
+  // To share the file with the same items folded with other weights.
+  const std::shared_ptr<const CatalogueFile>& shared_file() const { return catalogue_; }
 
  private:
   friend class CatalogueScan;
@@ -97,13 +124,16 @@ class FoldedCatalogue {
 
   FoldedCatalogue(std::shared_ptr<const WeightFile> weights,
                   std::shared_ptr<const CatalogueFile> catalogue, const KernelTable& kernels);
-  absl::StatusOr<std::vector<float>> FoldNorms(Checkpoint checkpoint) const;
+  absl::StatusOr<std::vector<float>> FillTable(Checkpoint checkpoint);  // returns the norms
   absl::Status EncodeBlocks(Checkpoint checkpoint);
 
   std::shared_ptr<const WeightFile> weights_;
   std::shared_ptr<const CatalogueFile> catalogue_;
   ItemFolder folder_;
+  DotFn dot_;
   ScanFn scan_;
+  ItemIndex index_;
+  ItemTable table_;
   ScanBlocks blocks_;
   std::vector<uint32_t> order_;   // item at each place of the scan
   std::vector<uint32_t> places_;  // place of each item

@@ -40,6 +40,9 @@ class ItemIds {
     return text_.substr(begin, words_[item] - begin);
   }
 
+  // Asks memory for what the next look at the id reads.
+  void Prefetch(size_t item) const { __builtin_prefetch(words_.data() + item); }
+
   // Number of the item with that id; nothing when there is none or ids are of the other type.
   std::optional<uint32_t> Find(uint64_t id) const;
   std::optional<uint32_t> Find(std::string_view id) const;

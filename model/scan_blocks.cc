@@ -1,15 +1,10 @@
 #include "model/scan_blocks.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cassert>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <limits>
-
-#include "absl/strings/str_cat.h"
 
 namespace fmserve::model {
 namespace {
@@ -61,8 +56,6 @@ uint32_t Packed(int low, int high) {
 
 }  // namespace
 
-void Unmap::operator()(std::byte* memory) const { munmap(memory, bytes); }
-
 absl::StatusOr<ScanBlocks> ScanBlocks::Allocate(uint32_t items_count, uint32_t k) {
   ScanBlocks blocks;
   blocks.items_count_ = items_count;
@@ -73,15 +66,9 @@ absl::StatusOr<ScanBlocks> ScanBlocks::Allocate(uint32_t items_count, uint32_t k
   if (items_count == 0) return blocks;
   const size_t bytes =
       blocks.groups_count() * kScanHeadersBytes + blocks.blocks_count() * blocks.block_bytes_;
-  void* const memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) {
-    return absl::ResourceExhaustedError(absl::StrCat("no memory for ", bytes, " bytes of ",
-                                                     items_count,
-                                                     " folded items: ", std::strerror(errno)));
-  }
-  madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: failing does no harm
-  blocks.memory_ = {static_cast<std::byte*>(memory), Unmap{bytes}};
+  absl::StatusOr<TableMemory> memory = TableMemory::Allocate(bytes);
+  if (!memory.ok()) return memory.status();
+  blocks.memory_ = *std::move(memory);
   blocks.bounds_.assign(blocks.groups_count(),
                         {.norm = 0.0,
                          .bias = -std::numeric_limits<double>::infinity(),
@@ -98,7 +85,7 @@ uint32_t ScanBlocks::BlocksOf(uint32_t group) const {
 }
 
 std::byte* ScanBlocks::block(uint32_t block) const {
-  return memory_.get() + block / kScanGroupBlocks * group_bytes_ + kScanHeadersBytes +
+  return memory_.data() + block / kScanGroupBlocks * group_bytes_ + kScanHeadersBytes +
          block % kScanGroupBlocks * block_bytes_;
 }
 
@@ -139,7 +126,7 @@ void ScanBlocks::Encode(uint32_t block, std::span<const float> vectors,
       .stored_norm = RoundedUp(std::sqrt(worst.stored) * kInflation),
       .residual_norm = RoundedUp(std::sqrt(worst.residual) * kInflation),
       .bias_error = RoundedUp((bias_error + kUnderflow) * kInflation)};
-  std::memcpy(memory_.get() + block / kScanGroupBlocks * group_bytes_ +
+  std::memcpy(memory_.data() + block / kScanGroupBlocks * group_bytes_ +
                   block % kScanGroupBlocks * sizeof(header),
               &header, sizeof(header));
 }

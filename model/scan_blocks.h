@@ -5,12 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/checkpoint.h"
 #include "model/kernels/kernels.h"
+#include "model/table_memory.h"
 
 namespace fmserve::model {
 
@@ -19,12 +21,6 @@ struct ScanBound {
   double norm = 0.0;       // of an item's vector
   double bias = 0.0;       // within the group
   double bias_rest = 0.0;  // from the group on
-};
-
-// Frees what mmap gave.
-struct Unmap {
-  size_t bytes = 0;
-  void operator()(std::byte* memory) const;
 };
 
 // Built once, by one thread; then immutable and safe from any thread. Items stand in an order of
@@ -54,9 +50,14 @@ class ScanBlocks {
   double max_norm() const { return bounds_.empty() ? 0.0 : bounds_.front().norm; }
   double max_abs_bias() const { return max_abs_bias_; }
   const ScanBound& bound(uint32_t group) const { return bounds_[group]; }
-  const std::byte* group(uint32_t group) const { return memory_.get() + group * group_bytes_; }
+  const std::byte* group(uint32_t group) const { return memory_.data() + group * group_bytes_; }
   uint32_t BlocksOf(uint32_t group) const;
-  size_t bytes() const { return memory_.get_deleter().bytes; }
+  size_t bytes() const { return memory_.size(); }
+
+  // As TableMemory: nothing may be read after that.
+  absl::Status ReleasePages(Checkpoint checkpoint) const {
+    return memory_.ReleasePages(checkpoint);
+  }
 
   // The context in int8. NaN as scale, which makes every item a hit, when scores may leave the
   // range in which floats behave.
@@ -70,7 +71,7 @@ class ScanBlocks {
   uint32_t quads_count_ = 0;
   size_t block_bytes_ = 0;
   size_t group_bytes_ = 0;
-  std::unique_ptr<std::byte[], Unmap> memory_;
+  TableMemory memory_;
   std::vector<ScanBound> bounds_;
   double max_abs_bias_ = 0.0;
 };

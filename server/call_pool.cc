@@ -1,55 +1,33 @@
 #include "server/call_pool.h"
 
 #include <cstdint>
-#include <utility>
 
 namespace fmserve::server {
 namespace {
 
-// The most calls kept for later, and the most messages or column elements that a call may hold to
-// be kept: a burst or a giant does not own memory for ever.
-constexpr size_t kMaxIdleCalls = 128;
+// The most messages or column elements that a call may hold to be kept.
 constexpr int kMaxKeptElements = 1 << 15;
-
-}  // namespace
-
-PredictCall::PredictCall(CallPool* pool) : pool_(pool) {
-  set_request(&request_);
-  set_response(&response_);
-}
-
-void PredictCall::Release() { pool_->TakeBack(std::unique_ptr<PredictCall>(this)); }
 
 // The features of the friendly form are estimated from the first candidate: counting them all costs
 // more than it saves.
-bool PredictCall::IsLarge() const {
-  const v1::Features& features = request_.features();
+bool IsLarge(const v1::Features& features) {
   const int per_candidate =
       features.candidates().empty() ? 0 : features.candidates(0).features_size();
-  return request_.packed().keys_size() > kMaxKeptElements ||
-         response_.predictions_size() > kMaxKeptElements ||
-         features.context_size() > kMaxKeptElements ||
+  return features.context_size() > kMaxKeptElements ||
          int64_t{features.candidates_size()} * (1 + per_candidate) > kMaxKeptElements;
 }
 
-PredictCall* CallPool::AllocateMessages() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      PredictCall* call = idle_.back().release();
-      idle_.pop_back();
-      return call;
-    }
-  }
-  return std::make_unique<PredictCall>(this).release();
+}  // namespace
+
+bool AreLarge(const v1::PredictRequest& request, const v1::PredictResponse& response) {
+  return IsLarge(request.features()) || request.packed().keys_size() > kMaxKeptElements ||
+         response.predictions_size() > kMaxKeptElements ||
+         request.items().strings_size() > kMaxKeptElements;
 }
 
-void CallPool::TakeBack(std::unique_ptr<PredictCall> call) {
-  if (!std::exchange(call->answered_well_, false) || call->IsLarge()) return;
-  call->request_.Clear();
-  call->response_.Clear();
-  const std::lock_guard lock(mutex_);
-  if (idle_.size() < kMaxIdleCalls) idle_.push_back(std::move(call));
+// The filter is a oneof: clearing frees it.
+bool AreLarge(const v1::TopKRequest& request, const v1::TopKResponse&) {
+  return IsLarge(request.features()) || request.packed().keys_size() > kMaxKeptElements;
 }
 
 }  // namespace fmserve::server

@@ -54,6 +54,7 @@ void LogLoaderEvent(const loader::LoaderEvent& event) {
   const auto [level, name] = Describe(event.kind);
   Log(level, name,
       {{"model", event.model},
+       {"artifact", loader::ArtifactName(event.artifact)},
        {"version", event.version},
        {"reason", event.reason},
        {"detail", event.detail}});

@@ -23,9 +23,9 @@ void ModelMetrics::Record(const RequestRecord& record) {
     counts_.unknown[i].count += record.unknown_by_field[i];
 }
 
-void ModelMetrics::RecordRejection(const std::string& reason) {
+void ModelMetrics::RecordRejection(const std::string& artifact, const std::string& reason) {
   const std::lock_guard lock(mutex_);
-  ++counts_.rejections[reason];
+  ++counts_.rejections[{artifact, reason}];
 }
 
 RequestCounts ModelMetrics::Counts() const {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -54,8 +55,8 @@ struct RequestCounts {
   double latency_sum_s = 0.0;
   uint64_t candidates = 0;
   uint64_t incomplete = 0;
-  std::vector<FieldCount> unknown;             // per field of the schema
-  std::map<std::string, uint64_t> rejections;  // per reason
+  std::vector<FieldCount> unknown;                                     // per field of the schema
+  std::map<std::pair<std::string, std::string>, uint64_t> rejections;  // per artifact and reason
 };
 
 // Series of older versions end, so that a server that gets a version every minute does not grow
@@ -67,7 +68,7 @@ inline constexpr size_t kCountedVersions = 8;
 class ModelMetrics {
  public:
   void Record(const RequestRecord& record);
-  void RecordRejection(const std::string& reason);
+  void RecordRejection(const std::string& artifact, const std::string& reason);
   RequestCounts Counts() const;
 
  private:

@@ -53,6 +53,15 @@ class Page {
         MetricFamily{absl::StrCat("fmserve_", name), std::string(help), type, {}});
   }
 
+  // add(model, call, its counts) for each model and call.
+  template <typename Adder>
+  void ForEachCall(Adder add) {
+    for (const ModelMetricsView& model : models_) {
+      add(model.status.model, "predict", model.predict);
+      add(model.status.model, "top_k", model.top_k);
+    }
+  }
+
   template <typename Value>
   void AddCounterPerModel(absl::string_view name, absl::string_view help, Value value) {
     MetricFamily* family = Add(name, MetricType::Counter, help);
@@ -68,10 +77,26 @@ class Page {
     }
   }
 
+  // Ages of what serves: what_of(status) gives its version, 0 for none, and when it was published.
+  template <typename What>
+  void AddAges(absl::string_view name, absl::string_view help, uint64_t now_unix_us, What what_of) {
+    MetricFamily* family = Add(name, MetricType::Gauge, help);
+    for (const ModelMetricsView& model : models_) {
+      const auto [version, published_unix_us] = what_of(model.status);
+      if (version == 0) continue;
+      const uint64_t since =
+          published_unix_us != 0 ? published_unix_us : model.status.serving_since_unix_us;
+      const double age_us = static_cast<double>(now_unix_us) - static_cast<double>(since);
+      AddGauge(family, {{"model", model.status.model}}, age_us / 1e6);
+    }
+  }
+
   void AddRequests();
   void AddLatency();
+  void AddIncomplete();
   void AddUnknownFeatures();
   void AddVersions(uint64_t now_unix_us);
+  void AddCatalogues(uint64_t now_unix_us);
   void AddLoading();
 
   std::string ToString() const { return prometheus::TextSerializer().Serialize(families_); }
@@ -83,43 +108,58 @@ class Page {
 
 void Page::AddRequests() {
   MetricFamily* family = Add("requests_total", MetricType::Counter,
-                             "Predict requests by gRPC code and version of the weights (0: none).");
-  for (const ModelMetricsView& model : models_) {
-    for (const VersionCounts& counts : model.counts.versions) {
-      for (size_t code = 0; code < counts.by_code.size(); ++code) {
-        if (counts.by_code[code] == 0) continue;
-        AddCounter(family,
-                   {{"model", model.status.model},
-                    {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(code))},
-                    {"version", absl::StrCat(counts.version)}},
-                   counts.by_code[code]);
-      }
-    }
-  }
+                             "Requests by call, gRPC code and version of the weights (0: none).");
+  ForEachCall(
+      [family](absl::string_view model, absl::string_view call, const RequestCounts& requests) {
+        for (const VersionCounts& counts : requests.versions) {
+          for (size_t code = 0; code < counts.by_code.size(); ++code) {
+            if (counts.by_code[code] == 0) continue;
+            AddCounter(family,
+                       {{"model", model},
+                        {"call", call},
+                        {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(code))},
+                        {"version", absl::StrCat(counts.version)}},
+                       counts.by_code[code]);
+          }
+        }
+      });
 }
 
 void Page::AddLatency() {
   MetricFamily* family = Add("request_duration_seconds", MetricType::Histogram,
                              "Time in the server, from the decoded message to the answer.");
-  for (const ModelMetricsView& model : models_) {
-    auto& histogram = AddMetric(family, {{"model", model.status.model}}).histogram;
-    histogram.sample_sum = model.counts.latency_sum_s;
-    for (size_t i = 0; i < model.counts.latency_buckets.size(); ++i) {
-      histogram.sample_count += model.counts.latency_buckets[i];
-      if (i < kLatencyBoundsSeconds.size())
-        histogram.bucket.push_back({histogram.sample_count, kLatencyBoundsSeconds[i]});
-    }
-  }
+  ForEachCall(
+      [family](absl::string_view model, absl::string_view call, const RequestCounts& requests) {
+        auto& histogram = AddMetric(family, {{"model", model}, {"call", call}}).histogram;
+        histogram.sample_sum = requests.latency_sum_s;
+        for (size_t i = 0; i < requests.latency_buckets.size(); ++i) {
+          histogram.sample_count += requests.latency_buckets[i];
+          if (i < kLatencyBoundsSeconds.size())
+            histogram.bucket.push_back({histogram.sample_count, kLatencyBoundsSeconds[i]});
+        }
+      });
+}
+
+void Page::AddIncomplete() {
+  MetricFamily* family = Add("incomplete_responses_total", MetricType::Counter,
+                             "Answers that left candidates or items out because the time ran out.");
+  ForEachCall(
+      [family](absl::string_view model, absl::string_view call, const RequestCounts& requests) {
+        AddCounter(family, {{"model", model}, {"call", call}}, requests.incomplete);
+      });
 }
 
 void Page::AddUnknownFeatures() {
-  MetricFamily* family = Add("unknown_features_total", MetricType::Counter,
-                             "Features of scored requests that the weights do not know, by field.");
-  for (const ModelMetricsView& model : models_) {
-    for (const FieldCount& unknown : model.counts.unknown) {
-      AddCounter(family, {{"model", model.status.model}, {"field", unknown.field}}, unknown.count);
-    }
-  }
+  MetricFamily* family =
+      Add("unknown_features_total", MetricType::Counter,
+          "Features of answered requests that the weights do not know, by field.");
+  ForEachCall(
+      [family](absl::string_view model, absl::string_view call, const RequestCounts& requests) {
+        for (const FieldCount& unknown : requests.unknown) {
+          AddCounter(family, {{"model", model}, {"call", call}, {"field", unknown.field}},
+                     unknown.count);
+        }
+      });
 }
 
 void Page::AddVersions(uint64_t now_unix_us) {
@@ -127,17 +167,28 @@ void Page::AddVersions(uint64_t now_unix_us) {
                    [](const ModelMetricsView& model) { return model.status.serving_version; });
   AddGaugePerModel("pinned_version", "Version that an operator pinned; 0: none.",
                    [](const ModelMetricsView& model) { return model.status.pinned_version; });
-  MetricFamily* family =
-      Add("serving_version_age_seconds", MetricType::Gauge,
-          "Since the serving version was published, or began to serve if that is unknown.");
-  for (const ModelMetricsView& model : models_) {
-    const loader::ModelStatus& status = model.status;
-    if (status.serving_version == 0) continue;
-    const uint64_t since =
-        status.published_unix_us != 0 ? status.published_unix_us : status.serving_since_unix_us;
-    const double age_us = static_cast<double>(now_unix_us) - static_cast<double>(since);
-    AddGauge(family, {{"model", status.model}}, age_us / 1e6);
-  }
+  AddAges("serving_version_age_seconds",
+          "Since the serving version was published, or began to serve if that is unknown.",
+          now_unix_us, [](const loader::ModelStatus& status) {
+            return std::pair(status.serving_version, status.published_unix_us);
+          });
+}
+
+void Page::AddCatalogues(uint64_t now_unix_us) {
+  AddGaugePerModel("serving_catalogue_version", "Version of the catalogue that serves; 0: none.",
+                   [](const ModelMetricsView& model) { return model.status.catalogue_version; });
+  AddAges("serving_catalogue_age_seconds",
+          "Since the serving catalogue was published, or began to serve if that is unknown.",
+          now_unix_us, [](const loader::ModelStatus& status) {
+            return std::pair(status.catalogue_version, status.catalogue_published_unix_us);
+          });
+  AddGaugePerModel(
+      "catalogue_items", "Items of the catalogue that serves.",
+      [](const ModelMetricsView& model) { return model.status.catalogue_items_count; });
+  AddGaugePerModel(
+      "catalogue_bytes",
+      "Of snapshot_bytes, the catalogue that serves: its file and what it is folded to.",
+      [](const ModelMetricsView& model) { return model.status.catalogue_bytes; });
 }
 
 void Page::AddLoading() {
@@ -149,7 +200,7 @@ void Page::AddLoading() {
                model.status.load_state == state ? 1.0 : 0.0);
     }
   }
-  AddCounterPerModel("swaps_total", "Changes of the serving version.",
+  AddCounterPerModel("swaps_total", "Changes of the weights or the catalogue that serve.",
                      [](const ModelMetricsView& model) { return model.status.swaps_count; });
   AddCounterPerModel(
       "poll_failures_total", "Looks at the store that failed.",
@@ -158,11 +209,14 @@ void Page::AddLoading() {
                    [](const ModelMetricsView& model) { return model.status.snapshot_bytes; });
   AddGaugePerModel("huge_page_bytes", "Of these, what lies on 2 MB pages.",
                    [](const ModelMetricsView& model) { return model.status.huge_page_bytes; });
-  MetricFamily* rejections = Add("rejected_versions_total", MetricType::Counter,
-                                 "Versions that were refused, by the check that they failed.");
+  MetricFamily* rejections =
+      Add("rejected_versions_total", MetricType::Counter,
+          "Versions that were refused, by what they are of and the check that they failed.");
   for (const ModelMetricsView& model : models_) {
-    for (const auto& [reason, count] : model.counts.rejections) {
-      AddCounter(rejections, {{"model", model.status.model}, {"reason", reason}}, count);
+    for (const auto& [what, count] : model.predict.rejections) {
+      AddCounter(rejections,
+                 {{"model", model.status.model}, {"artifact", what.first}, {"reason", what.second}},
+                 count);
     }
   }
 }
@@ -175,12 +229,11 @@ std::string FormatMetrics(std::span<const ModelMetricsView> models, uint64_t unk
   page.AddRequests();
   page.AddLatency();
   page.AddCounterPerModel("candidates_total", "Candidates scored.",
-                          [](const ModelMetricsView& model) { return model.counts.candidates; });
-  page.AddCounterPerModel("incomplete_responses_total",
-                          "Answers that left candidates without a score because the time ran out.",
-                          [](const ModelMetricsView& model) { return model.counts.incomplete; });
+                          [](const ModelMetricsView& model) { return model.predict.candidates; });
+  page.AddIncomplete();
   page.AddUnknownFeatures();
   page.AddVersions(now_unix_us);
+  page.AddCatalogues(now_unix_us);
   page.AddLoading();
   AddCounter(page.Add("unknown_model_requests_total", MetricType::Counter,
                       "Requests for a model that this server does not have."),

@@ -14,7 +14,8 @@ namespace fmserve::server {
 // One model at the moment of a scrape.
 struct ModelMetricsView {
   loader::ModelStatus status;
-  RequestCounts counts;
+  RequestCounts predict;
+  RequestCounts top_k;
 };
 
 // docs/operators.md lists the series.

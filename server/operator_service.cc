@@ -55,6 +55,10 @@ grpc::Status OperatorService::ListVersions(grpc::ServerContext* /*context*/,
   for (const loader::VersionStatus& version : model->loader->ListVersions()) {
     SetVersion(version, response->add_versions());
   }
+  for (const loader::VersionStatus& version :
+       model->loader->ListVersions(loader::Artifact::kCatalogue)) {
+    SetVersion(version, response->add_catalogue_versions());
+  }
   return grpc::Status::OK;
 }
 

@@ -24,6 +24,9 @@ class PredictionService : public v1::PredictionService::CallbackService {
   grpc::ServerUnaryReactor* Predict(grpc::CallbackServerContext* context,
                                     const v1::PredictRequest* request,
                                     v1::PredictResponse* response) override;
+  grpc::ServerUnaryReactor* TopK(grpc::CallbackServerContext* context,
+                                 const v1::TopKRequest* request,
+                                 v1::TopKResponse* response) override;
   grpc::ServerUnaryReactor* GetSchema(grpc::CallbackServerContext* context,
                                       const v1::GetSchemaRequest* request,
                                       v1::GetSchemaResponse* response) override;
@@ -34,12 +37,23 @@ class PredictionService : public v1::PredictionService::CallbackService {
   }
 
  private:
+  // What Predict and TopK have in common: finds the model, checks the request id, logs what failed.
+  // answer(model) does the rest.
+  template <typename Pool, typename Request, typename Response, typename Answer>
+  grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, const Request& request,
+                                  Response* response, Answer answer);
+
   absl::Status PredictWith(ServedModel* model, const grpc::CallbackServerContext& context,
                            const v1::PredictRequest& request, PredictScratch* scratch,
                            v1::PredictResponse* response);
-  absl::Status SetRequestId(const v1::PredictRequest& request, v1::PredictResponse* response);
-  void LogFailure(const absl::Status& status, const v1::PredictRequest& request,
-                  const v1::PredictResponse& response);
+  absl::Status TopKWith(ServedModel* model, const grpc::CallbackServerContext& context,
+                        const v1::TopKRequest& request, TopKScratch* scratch,
+                        v1::TopKResponse* response);
+
+  // Takes over `asked` if it is fit to stand in logs and headers, else makes one up.
+  absl::Status SetRequestId(const std::string& asked, std::string* request_id);
+  void LogFailure(const absl::Status& status, const std::string& model,
+                  const std::string& request_id, uint64_t version);
 
   const ServedModels& models_;
   const RequestLimits limits_;
@@ -47,7 +61,8 @@ class PredictionService : public v1::PredictionService::CallbackService {
   std::atomic<uint64_t> next_request_number_{1};
   std::atomic<uint64_t> unknown_model_requests_{0};
   LogLimiter failure_log_limiter_;
-  CallPool calls_;
+  PredictCallPool predict_calls_;
+  TopKCallPool top_k_calls_;
 };
 
 }  // namespace fmserve::server

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,12 +22,21 @@ namespace fmserve::server {
 // the usual budget, and long enough for the reads of rows ahead (DictionaryLookup) to pay.
 inline constexpr size_t kChunkCandidates = 256;
 
+struct ItemsScratch {
+  std::vector<std::string_view> texts;
+  std::vector<uint32_t> found;      // per id
+  std::vector<uint32_t> known;      // those that were found, without gaps
+  std::vector<uint32_t> positions;  // where in the chunk they stand
+  std::vector<float> scores;
+};
+
 // Memory of one request, used again for the next one. One thread at a time.
 struct PredictScratch {
   model::Scratch scorer;
   model::FeatureList context;
   model::FeatureList candidates;  // of one chunk
   std::vector<uint32_t> lengths;  // of one chunk
+  ItemsScratch items;             // of one chunk
 };
 
 // Fills in all of `response` but model and request_id. When the budget runs out after some

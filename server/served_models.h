@@ -19,7 +19,8 @@ namespace fmserve::server {
 struct ServedModel {
   std::string name;
   std::chrono::nanoseconds budget{};
-  ModelMetrics metrics;
+  ModelMetrics metrics;        // of Predict, and of the loader
+  ModelMetrics top_k_metrics;  // of TopK
   std::unique_ptr<loader::ModelLoader> loader;
 
   bool Serves() const { return loader->slot().Get() != nullptr; }

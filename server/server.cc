@@ -97,7 +97,9 @@ absl::Status Server::AddModels() {
         std::make_unique<loader::DirectorySource>(config.store(), config.name()),
         [this, served = model.get()](const loader::LoaderEvent& event) {
           OnLoaderEvent(served, event);
-        });
+        },
+        std::make_unique<loader::DirectorySource>(config.store(), config.name(),
+                                                  loader::Artifact::kCatalogue));
     models_.Add(std::move(model));
   }
   models_.SetDefault(config_.default_model());
@@ -167,14 +169,15 @@ absl::Status Server::StartHttp() {
 void Server::OnLoaderEvent(ServedModel* model, const loader::LoaderEvent& event) {
   LogLoaderEvent(event);
   if (event.kind == loader::LoaderEvent::Kind::kRejected)
-    model->metrics.RecordRejection(event.reason);
+    model->metrics.RecordRejection(loader::ArtifactName(event.artifact), event.reason);
   health_->Update();
 }
 
 std::string Server::MetricsPage() const {
   std::vector<ModelMetricsView> views;
   for (const auto& model : models_.all())
-    views.push_back({model->loader->GetStatus(), model->metrics.Counts()});
+    views.push_back(
+        {model->loader->GetStatus(), model->metrics.Counts(), model->top_k_metrics.Counts()});
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return FormatMetrics(
       views, prediction_->unknown_model_requests(), health_->draining(),

@@ -41,6 +41,14 @@ v1::VersionState ToProto(loader::VersionState state) {
   return v1::VERSION_STATE_UNSPECIFIED;
 }
 
+// Leaves a time that is 0 unset.
+template <typename Message>
+void SetTime(uint64_t unix_us, Message& message,
+             google::protobuf::Timestamp* (Message::*mutable_time)()) {
+  if (unix_us == 0) return;
+  *(message.*mutable_time)() = TimeUtil::MicrosecondsToTimestamp(static_cast<int64_t>(unix_us));
+}
+
 }  // namespace
 
 void SetModel(const ServedModel& model, bool is_default, v1::Model* out) {
@@ -53,13 +61,17 @@ void SetModel(const ServedModel& model, bool is_default, v1::Model* out) {
   out->set_load_state(ToProto(status.load_state));
   out->set_loading_version(status.loading_version);
   out->set_last_error(status.last_error);
-  if (status.serving_since_unix_us != 0) {
-    *out->mutable_serving_since() =
-        TimeUtil::MicrosecondsToTimestamp(static_cast<int64_t>(status.serving_since_unix_us));
-  }
+  SetTime(status.serving_since_unix_us, *out, &v1::Model::mutable_serving_since);
   out->set_snapshot_bytes(status.snapshot_bytes);
   out->set_huge_page_bytes(status.huge_page_bytes);
   out->set_swaps_count(status.swaps_count);
+  out->set_catalogue_version(status.catalogue_version);
+  out->set_previous_catalogue_version(status.previous_catalogue_version);
+  out->set_loading_catalogue_version(status.loading_catalogue_version);
+  out->set_catalogue_items_count(status.catalogue_items_count);
+  out->set_catalogue_bytes(status.catalogue_bytes);
+  SetTime(status.catalogue_published_unix_us, *out, &v1::Model::mutable_catalogue_published);
+  out->set_catalogue_error(status.catalogue_error);
 }
 
 void SetVersion(const loader::VersionStatus& version, v1::Version* out) {
@@ -67,10 +79,7 @@ void SetVersion(const loader::VersionStatus& version, v1::Version* out) {
   out->set_state(ToProto(version.state));
   out->set_reason(version.reason);
   out->set_size_bytes(version.size_bytes);
-  if (version.published_unix_us != 0) {
-    *out->mutable_published() =
-        TimeUtil::MicrosecondsToTimestamp(static_cast<int64_t>(version.published_unix_us));
-  }
+  SetTime(version.published_unix_us, *out, &v1::Version::mutable_published);
   out->set_sha256(version.sha256);
 }
 

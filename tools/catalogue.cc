@@ -8,10 +8,11 @@ namespace fmserve::tools {
 
 void AddCatalogue(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand(
-      "catalogue", "Build or inspect a catalogue: the items that can be retrieved.");
+      "catalogue", "Build, inspect or publish a catalogue: the items that can be retrieved.");
   command->require_subcommand(1);
   AddCatalogueBuild(*command, exit_code);
   AddCatalogueInspect(*command, exit_code);
+  AddCataloguePublish(*command, exit_code);
   command->footer(
       "Example:\n  fm catalogue build --weights ctr.fmw --data items.tsv --id ad_id --out ads.fmc\n"
       "`fm catalogue COMMAND --help` tells more.");

@@ -37,7 +37,28 @@ std::string Age(bool known, const Timestamp& time, std::chrono::system_clock::ti
                    since);
 }
 
+// "5 s ago"
+std::string Ago(bool known, const Timestamp& time, std::chrono::system_clock::time_point now) {
+  return known ? Age(known, time, now) + " ago" : "-";
+}
+
 std::string VersionOrDash(uint64_t version) { return version == 0 ? "-" : absl::StrCat(version); }
+
+// Of the models that have one; "" when none has.
+std::string CataloguesText(const std::vector<Model>& models,
+                           std::chrono::system_clock::time_point now) {
+  std::vector<std::vector<std::string>> rows = {
+      {"catalogue of", "serving", "published", "previous", "items", "memory"}};
+  for (const Model& model : models) {
+    if (model.catalogue_version() == 0 && model.previous_catalogue_version() == 0) continue;
+    rows.push_back({model.name(), VersionOrDash(model.catalogue_version()),
+                    Ago(model.has_catalogue_published(), model.catalogue_published(), now),
+                    VersionOrDash(model.previous_catalogue_version()),
+                    absl::StrCat(model.catalogue_items_count()),
+                    FormatBytes(model.catalogue_bytes())});
+  }
+  return rows.size() == 1 ? "" : "\n" + FormatTable(rows);
+}
 
 }  // namespace
 
@@ -53,7 +74,15 @@ Json ModelJson(const Model& model) {
           {"serving_since", TimeJson(model.has_serving_since(), model.serving_since())},
           {"snapshot_bytes", model.snapshot_bytes()},
           {"huge_page_bytes", model.huge_page_bytes()},
-          {"swaps", model.swaps_count()}};
+          {"swaps", model.swaps_count()},
+          {"catalogue",
+           {{"serving_version", model.catalogue_version()},
+            {"previous_version", model.previous_catalogue_version()},
+            {"loading_version", model.loading_catalogue_version()},
+            {"published", TimeJson(model.has_catalogue_published(), model.catalogue_published())},
+            {"items", model.catalogue_items_count()},
+            {"bytes", model.catalogue_bytes()},
+            {"last_error", model.catalogue_error()}}}};
 }
 
 Json VersionJson(const Version& version) {
@@ -73,6 +102,8 @@ std::string ModelsText(const std::vector<Model>& models,
   for (const Model& model : models) {
     std::string state = StateName(model.load_state());
     if (model.loading_version() != 0) absl::StrAppend(&state, " ", model.loading_version());
+    if (model.loading_catalogue_version() != 0)
+      absl::StrAppend(&state, " catalogue ", model.loading_catalogue_version());
     rows.push_back({model.name() + (model.is_default() ? " (default)" : ""),
                     VersionOrDash(model.serving_version()),
                     Age(model.has_serving_since(), model.serving_since(), now),
@@ -80,19 +111,20 @@ std::string ModelsText(const std::vector<Model>& models,
                     state, absl::StrCat(model.swaps_count()), FormatBytes(model.snapshot_bytes())});
     if (!model.last_error().empty())
       absl::StrAppend(&errors, model.name(), ": ", model.last_error(), "\n");
+    if (!model.catalogue_error().empty())
+      absl::StrAppend(&errors, model.name(), ": catalogue: ", model.catalogue_error(), "\n");
   }
-  return FormatTable(rows) + errors;
+  return FormatTable(rows) + CataloguesText(models, now) + errors;
 }
 
 std::string VersionsText(const std::vector<Version>& versions,
-                         std::chrono::system_clock::time_point now) {
+                         std::chrono::system_clock::time_point now, const std::string& heading) {
   std::vector<std::vector<std::string>> rows = {
-      {"version", "state", "size", "published", "sha256", "reason"}};
+      {heading, "state", "size", "published", "sha256", "reason"}};
   for (const Version& version : versions) {
-    std::string published = Age(version.has_published(), version.published(), now);
-    if (version.has_published()) published += " ago";
     rows.push_back({absl::StrCat(version.version()), StateName(version.state()),
-                    version.size_bytes() == 0 ? "-" : FormatBytes(version.size_bytes()), published,
+                    version.size_bytes() == 0 ? "-" : FormatBytes(version.size_bytes()),
+                    Ago(version.has_published(), version.published(), now),
                     version.sha256().substr(0, 12), version.reason()});
   }
   return FormatTable(rows);

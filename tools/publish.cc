@@ -1,6 +1,7 @@
-// fm publish: makes a weight file the newest version of a model.
+// fm publish, fm catalogue publish: makes a weight file or a catalogue the newest of a model.
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "loader/publisher.h"
 #include "model/kernels/kernels.h"
+#include "tools/catalogue_command.h"
 #include "tools/commands.h"
 #include "tools/duration_option.h"
 #include "tools/exit_codes.h"
@@ -23,13 +25,14 @@ struct PublishArguments {
   bool json = false;
 };
 
-int RunPublish(const PublishArguments& arguments) {
-  const auto kernels = model::DefaultKernels();
-  if (!kernels.ok()) return Fail("publish", kernels.status());
+using Publisher = std::function<absl::StatusOr<loader::Manifest>(const PublishArguments&)>;
+
+// `what`: for the line that says what was published.
+int RunPublish(const PublishArguments& arguments, const char* command, const char* what,
+               const Publisher& publish) {
   const auto start = std::chrono::steady_clock::now();
-  const absl::StatusOr<loader::Manifest> manifest =
-      loader::Publish(arguments.path, arguments.options, **kernels);
-  if (!manifest.ok()) return Fail("publish", manifest.status());
+  const absl::StatusOr<loader::Manifest> manifest = publish(arguments);
+  if (!manifest.ok()) return Fail(command, manifest.status());
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (arguments.json) {
@@ -39,11 +42,32 @@ int RunPublish(const PublishArguments& arguments) {
                {"sha256", manifest->sha256},
                {"seconds", seconds}});
   } else {
-    std::cout << absl::StrFormat("published %s version %d: %s in %.2f s, sha256 %s\n",
-                                 manifest->model, manifest->version,
-                                 FormatBytes(manifest->size_bytes), seconds, manifest->sha256);
+    std::cout << absl::StrFormat("published %s %s %d: %s in %.2f s, sha256 %s\n", manifest->model,
+                                 what, manifest->version, FormatBytes(manifest->size_bytes),
+                                 seconds, manifest->sha256);
   }
   return kDone;
+}
+
+absl::StatusOr<loader::Manifest> PublishWeights(const PublishArguments& arguments) {
+  const auto kernels = model::DefaultKernels();
+  if (!kernels.ok()) return kernels.status();
+  return loader::Publish(arguments.path, arguments.options, **kernels);
+}
+
+absl::StatusOr<loader::Manifest> PublishItems(const PublishArguments& arguments) {
+  return loader::PublishCatalogue(arguments.path, arguments.options);
+}
+
+void AddStoreOptions(CLI::App& command, PublishArguments& arguments) {
+  loader::PublishOptions& options = arguments.options;
+  command.add_option("--store", options.store, "Folder of the store; created if it is missing")
+      ->required()
+      ->type_name("DIR");
+  command.add_option("--model", options.model, "Name of the model")->required()->type_name("NAME");
+  AddDurationOption(command, "--lock-patience", options.lock_patience,
+                    "How long to wait for another publisher of this model; 10s if not given");
+  command.add_flag("--json", arguments.json, "Print one JSON object on standard output");
 }
 
 }  // namespace
@@ -54,10 +78,7 @@ void AddPublish(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand(
       "publish", "Verify a weight file and make it the newest version of a model in a store.");
   command->add_option("file", arguments->path, "Weight file")->required()->type_name("M.fmw");
-  command->add_option("--store", options.store, "Folder of the store; created if it is missing")
-      ->required()
-      ->type_name("DIR");
-  command->add_option("--model", options.model, "Name of the model")->required()->type_name("NAME");
+  AddStoreOptions(*command, *arguments);
   command
       ->add_option("--golden-tolerance", options.golden_tolerance,
                    "Largest difference of a golden score, relative from 1 on")
@@ -65,11 +86,22 @@ void AddPublish(CLI::App& app, int& exit_code) {
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--allow-no-goldens", options.allow_no_goldens,
                     "Publish a file without golden requests too");
-  AddDurationOption(*command, "--lock-patience", options.lock_patience,
-                    "How long to wait for another publisher of this model; 10s if not given");
-  command->add_flag("--json", arguments->json, "Print one JSON object on standard output");
   command->footer("Example:\n  fm publish ctr.fmw --store /srv/models --model ctr");
-  command->callback([arguments, &exit_code] { exit_code = RunPublish(*arguments); });
+  command->callback([arguments, &exit_code] {
+    exit_code = RunPublish(*arguments, "publish", "version", PublishWeights);
+  });
+}
+
+void AddCataloguePublish(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<PublishArguments>();
+  CLI::App* command = app.add_subcommand(
+      "publish", "Verify a catalogue and make it the newest one of a model in a store.");
+  command->add_option("file", arguments->path, "Catalogue")->required()->type_name("C.fmc");
+  AddStoreOptions(*command, *arguments);
+  command->footer("Example:\n  fm catalogue publish ads.fmc --store /srv/models --model ctr");
+  command->callback([arguments, &exit_code] {
+    exit_code = RunPublish(*arguments, "catalogue publish", "catalogue version", PublishItems);
+  });
 }
 
 }  // namespace fmserve::tools

@@ -11,8 +11,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-CacheState ExampleState() {
-  CacheState state{
+ModelState ExampleState() {
+  ModelState both;
+  CacheState& state = both.weights;
+  state = {
       .serving_version = 3, .previous_version = 2, .pinned_version = 3, .set_aside_version = 4};
   AddRejection({.version = 5,
                 .sha256 = std::string(64, 'b'),
@@ -24,18 +26,29 @@ CacheState ExampleState() {
                state);
   state.cached[3] = {
       .model = kModel, .version = 3, .size_bytes = 4, .sha256 = std::string(64, 'c')};
-  return state;
+  both.catalogue.serving_version = 2;
+  AddRejection({.version = 3, .gate = "weights", .partner = "5"}, both.catalogue);
+  return both;
 }
 
 TEST(CacheState, ComesBackAsItWasWritten) {
-  const absl::StatusOr<CacheState> parsed = ParseCacheState(SerializeCacheState(ExampleState()));
+  const absl::StatusOr<ModelState> parsed = ParseModelState(SerializeModelState(ExampleState()));
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(*parsed, ExampleState());
 }
 
 TEST(CacheState, ErrorsNameTheKey) {
-  EXPECT_FALSE(ParseCacheState("{").ok());
-  EXPECT_THAT(std::string(ParseCacheState("{}").status().message()), HasSubstr("serving_version"));
+  EXPECT_FALSE(ParseModelState("{").ok());
+  EXPECT_THAT(std::string(ParseModelState("{}").status().message()), HasSubstr("serving_version"));
+}
+
+TEST(CacheState, OfAServerThatKnewNoCataloguesIsRead) {
+  const absl::StatusOr<ModelState> parsed = ParseModelState(
+      R"({"serving_version": 3, "previous_version": 2, "pinned_version": 0,
+          "set_aside_version": 0, "cached": [], "rejections": []})");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->weights.serving_version, 3U);
+  EXPECT_EQ(parsed->catalogue, CacheState());
 }
 
 TEST(CacheState, ForgetsTheLowestRejections) {
@@ -60,7 +73,7 @@ class CacheTest : public ::testing::Test {
 TEST_F(CacheTest, StartsEmptyInAFolderOfItsOwn) {
   const absl::StatusOr<Cache> cache = Open();
   ASSERT_TRUE(cache.ok()) << cache.status();
-  EXPECT_EQ(*cache->LoadState(kModel), CacheState());
+  EXPECT_EQ(*cache->LoadState(kModel), ModelState());
 }
 
 TEST_F(CacheTest, BelongsToOneServer) {
@@ -88,9 +101,9 @@ TEST_F(CacheTest, TrustsTheFolderMoreThanTheState) {
   const absl::StatusOr<Cache> cache = Open();
   ASSERT_TRUE(cache.ok());
   ASSERT_TRUE(cache->SaveState(ExampleState()).ok());
-  EXPECT_TRUE(cache->LoadState(kModel)->cached.empty()) << "the file is gone";
+  EXPECT_TRUE(cache->LoadState(kModel)->weights.cached.empty()) << "the file is gone";
   WriteFile(Path(WeightFileName(3)), "12345");
-  const CacheState state = *cache->LoadState(kModel);
+  const CacheState state = cache->LoadState(kModel)->weights;
   EXPECT_EQ(state.cached.at(3).sha256, "")
       << "another size: another file than the one that was hashed";
   EXPECT_EQ(state.cached.at(3).size_bytes, 5U);
@@ -101,7 +114,7 @@ TEST_F(CacheTest, StillHasItsFilesWhenTheStateIsBroken) {
   WriteFile(Path("state.json"), "{\"serving_ver");
   const absl::StatusOr<Cache> cache = Open();
   ASSERT_TRUE(cache.ok());
-  const CacheState state = *cache->LoadState(kModel);
+  const CacheState state = cache->LoadState(kModel)->weights;
   EXPECT_EQ(state.serving_version, 0U);
   EXPECT_TRUE(state.cached.contains(3));
 }
@@ -109,10 +122,10 @@ TEST_F(CacheTest, StillHasItsFilesWhenTheStateIsBroken) {
 TEST_F(CacheTest, RemovesAVersionOnceAndForAll) {
   const absl::StatusOr<Cache> cache = Open();
   ASSERT_TRUE(cache.ok());
-  WriteFile(cache->WeightPath(3), "1234");
-  EXPECT_TRUE(cache->Detach(3).ok());
-  EXPECT_TRUE(absl::IsNotFound(cache->Detach(3).status()));
-  EXPECT_TRUE(cache->LoadState(kModel)->cached.empty());
+  WriteFile(cache->Path(Artifact::kWeights, 3), "1234");
+  EXPECT_TRUE(cache->Detach(Artifact::kWeights, 3).ok());
+  EXPECT_TRUE(absl::IsNotFound(cache->Detach(Artifact::kWeights, 3).status()));
+  EXPECT_TRUE(cache->LoadState(kModel)->weights.cached.empty());
 }
 
 TEST(CacheOpen, SaysWhichFolderCannotBeUsed) {

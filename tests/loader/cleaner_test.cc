@@ -53,6 +53,26 @@ TEST(Cleaner, DestroysARetiredSnapshotWhenItsLastRequestEnds) {
   EXPECT_EQ(slot.Previous()->version(), 2U);
 }
 
+TEST(Cleaner, LeavesWhatOtherSnapshotsShareAsItIs) {
+  const TestFolder folder;
+  WriteTestCatalogue({.version = 1}, folder.Path("file.fmc"));
+  ModelSlot slot;
+  Cleaner cleaner(slot);
+  slot.Publish(Version(1));
+  std::weak_ptr<const model::FoldedCatalogue> first;
+  for (int i = 0; i < 3; ++i) {
+    auto folded = *model::FoldedCatalogue::Fold(
+        slot.Get()->shared_file(), *model::CatalogueFile::Open(folder.Path("file.fmc")),
+        TestKernels());
+    if (i == 0) first = folded;
+    slot.Publish(std::make_shared<const Snapshot>(*slot.Get(), std::move(folded)));
+    cleaner.SnapshotWasRetired();
+  }
+  EXPECT_TRUE(Eventually([&] { return first.expired() && !slot.HasRetired(); }));
+  EXPECT_EQ(EmptyScore(*slot.Get()), EmptyScore(*slot.Previous()));
+  EXPECT_EQ(BestScore(*slot.Get()), BestScore(*slot.Previous()));
+}
+
 TEST(Cleaner, FreesAFileOnlyWhenNoRequestCanHaveItMapped) {
   const TestFolder folder;
   NamelessFile nameless(folder, 3'000'000);

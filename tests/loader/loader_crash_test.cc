@@ -50,12 +50,15 @@ class Child {
 class CrashTest : public ::testing::Test {
  protected:
   static constexpr int kRows = 20000;  // long enough to be killed in the middle of
+  static constexpr uint32_t kItems = 20000;
 
   CrashTest() {
     for (int i = 0; i < 2; ++i)
       WriteTestFile({.w0 = static_cast<double>(i), .rows_count = kRows}, Trained(i));
+    WriteTestCatalogue({.items_count = kItems}, Catalogue());
   }
 
+  std::string Catalogue() const { return folder_.Path("made.fmc"); }
   std::string Trained(uint64_t version) const {
     return folder_.Path(version % 2 == 0 ? "even.fmw" : "odd.fmw");
   }
@@ -70,6 +73,11 @@ class CrashTest : public ::testing::Test {
       const auto manifest =
           Publish(Trained(next), {.store = store_.store(), .model = kModel}, TestKernels());
       if (!manifest.ok() || manifest->version != next) _exit(2);
+      const auto catalogue =
+          PublishCatalogue(Catalogue(), {.store = store_.store(), .model = kModel});
+      if (!catalogue.ok()) _exit(4);
+      if (catalogue->version > 20)
+        std::filesystem::remove(store_.CataloguePath(catalogue->version - 20));
       const auto old = store_.MakeSource()->ListVersions(1000);
       for (size_t i = 20; i < old->size(); ++i)
         std::filesystem::remove(store_.WeightPath((*old)[i]));
@@ -79,7 +87,9 @@ class CrashTest : public ::testing::Test {
   void ServeForEver() const {
     LoaderOptions options = store_.Options();
     options.poll_interval = milliseconds(1);
-    ModelLoader loader(options, store_.MakeSource(), [](const LoaderEvent&) {});
+    ModelLoader loader(
+        options, store_.MakeSource(), [](const LoaderEvent&) {},
+        store_.MakeSource(Artifact::kCatalogue));
     if (!loader.Start().ok()) _exit(3);
     while (true) std::this_thread::sleep_for(milliseconds(100));
   }
@@ -94,6 +104,7 @@ TEST_F(CrashTest, AServerThatIsKilledRestartsOnAWholeVersionWithoutItsStore) {
   int latest_moment_us = 150'000;
   const Child publisher([&] { PublishForEver(); });
   uint64_t last_version = 0;
+  uint64_t last_catalogue = 0;
   uint64_t progress = 0;
   for (int i = 0; i < KillsCount(); ++i) {
     {
@@ -114,6 +125,11 @@ TEST_F(CrashTest, AServerThatIsKilledRestartsOnAWholeVersionWithoutItsStore) {
     }
     EXPECT_GE(snapshot->version(), last_version);
     EXPECT_EQ(EmptyScore(*snapshot), static_cast<float>(snapshot->version() % 2));
+    EXPECT_GE(snapshot->catalogue_version(), last_catalogue) << "of a pair that once served";
+    last_catalogue = snapshot->catalogue_version();
+    if (last_catalogue != 0) {
+      EXPECT_EQ(BestScore(*snapshot), static_cast<double>(snapshot->version() % 2) - 0.5);
+    }
     for (const LoaderEvent& event : log.events()) {
       EXPECT_FALSE(event.kind == LoaderEvent::Kind::kFailed && event.reason == "cache")
           << event.detail;
@@ -126,6 +142,7 @@ TEST_F(CrashTest, AServerThatIsKilledRestartsOnAWholeVersionWithoutItsStore) {
     last_version = snapshot->version();
   }
   EXPECT_GT(progress, 2U) << "it was killed before it did anything";
+  EXPECT_GT(last_catalogue, 0U);
   RecordProperty("last_version", std::to_string(last_version));
 }
 

@@ -72,12 +72,12 @@ TEST(WeightFileName, SortsAsVersionsDo) {
 }
 
 TEST(WeightFileName, IsReadBackAndNothingElseIs) {
-  EXPECT_EQ(ParseWeightFileName(WeightFileName(7)), 7);
-  EXPECT_EQ(ParseWeightFileName(WeightFileName(kMaxVersion)), kMaxVersion);
+  EXPECT_EQ(ParseFileName(Artifact::kWeights, WeightFileName(7)), 7);
+  EXPECT_EQ(ParseFileName(Artifact::kWeights, WeightFileName(kMaxVersion)), kMaxVersion);
   for (const char* name : {"7.fmw", "00000000000000000000.fmw", "00000000000000000007.fmx",
                            "CURRENT", "0000000000000000000x.fmw", "99999999999999999999.fmw",
                            "00000000000000000007.fmw.tmp-1-2", "+0000000000000000007.fmw"}) {
-    EXPECT_EQ(ParseWeightFileName(name), std::nullopt) << name;
+    EXPECT_EQ(ParseFileName(Artifact::kWeights, name), std::nullopt) << name;
   }
 }
 

@@ -79,6 +79,40 @@ TEST(ModelSlot, CountsTheBytesOfAllItKeeps) {
   EXPECT_EQ(slot.mapped_bytes(), 2 * file_bytes);
 }
 
+// `weights` with a catalogue of its own, folded.
+std::shared_ptr<const Snapshot> WithCatalogue(const Snapshot& weights, uint64_t version) {
+  const TestFolder folder;
+  WriteTestCatalogue({.version = version}, folder.Path("file.fmc"));
+  return std::make_shared<const Snapshot>(
+      weights, *model::FoldedCatalogue::Fold(weights.shared_file(),
+                                             *model::CatalogueFile::Open(folder.Path("file.fmc")),
+                                             TestKernels()));
+}
+
+TEST(Snapshot, SharesItsWeightsWithOneOfAnotherCatalogue) {
+  const auto alone = Version(1);
+  EXPECT_EQ(alone->catalogue(), nullptr);
+  EXPECT_EQ(alone->catalogue_version(), 0U);
+  const auto pair = WithCatalogue(*alone, 7);
+  EXPECT_EQ(&pair->file(), &alone->file());
+  EXPECT_EQ(pair->version(), 1U);
+  EXPECT_EQ(pair->catalogue_version(), 7U);
+  EXPECT_EQ(EmptyScore(*pair), 1.0F);
+  EXPECT_EQ(BestScore(*pair), 0.5);
+}
+
+TEST(ModelSlot, CountsWhatSnapshotsShareOnce) {
+  ModelSlot slot;
+  slot.Publish(Version(1));
+  const uint64_t weights_bytes = slot.mapped_bytes();
+  slot.Publish(WithCatalogue(*slot.Get(), 1));
+  const uint64_t catalogue_bytes = slot.mapped_bytes() - weights_bytes;
+  EXPECT_EQ(catalogue_bytes,
+            slot.Get()->catalogue()->bytes() + slot.Get()->catalogue()->file().info().file_size);
+  slot.Publish(WithCatalogue(*slot.Get(), 2));
+  EXPECT_EQ(slot.mapped_bytes(), weights_bytes + 2 * catalogue_bytes);
+}
+
 // Stays mapped by the test; snapshots of it come and go.
 std::vector<std::shared_ptr<const model::WeightFile>> OpenFiles(uint64_t count) {
   const TestFolder folder;

@@ -86,6 +86,36 @@ TEST_F(Publisher, RemovesWhatDeadPublishersLeft) {
               ElementsAre(".publish.lock", WeightFileName(1), "CURRENT"));
 }
 
+TEST_F(Publisher, PublishesCataloguesBesideTheWeightsWithNumbersOfTheirOwn) {
+  ASSERT_TRUE(PublishFile(Trained({})).ok());
+  ASSERT_TRUE(PublishFile(Trained({})).ok());
+  WriteTestCatalogue({.items_count = 3, .model = "experiment"}, folder_.Path("made.fmc"));
+  const PublishOptions options{.store = store_.store(), .model = kModel};
+  const absl::StatusOr<Manifest> manifest = PublishCatalogue(folder_.Path("made.fmc"), options);
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->version, 1U);
+  EXPECT_EQ(*store_.MakeSource(Artifact::kCatalogue)->Poll(), *manifest);
+  EXPECT_EQ(manifest->sha256, Sha256Hex(ReadFile(store_.CataloguePath(1))));
+  const auto file = model::CatalogueFile::Open(store_.CataloguePath(1));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->info().model_name, kModel);
+  EXPECT_EQ((*file)->info().version, 1U);
+  EXPECT_EQ((*file)->size(), 3U);
+  EXPECT_EQ(PublishCatalogue(folder_.Path("made.fmc"), options)->version, 2U);
+  EXPECT_EQ(store_.MakeSource()->Poll()->version, 2U) << "the weights' manifest is as it was";
+}
+
+TEST_F(Publisher, RefusesACatalogueThatIsNone) {
+  const PublishOptions options{.store = store_.store(), .model = kModel};
+  EXPECT_FALSE(PublishCatalogue(Trained({}), options).ok()) << "a weight file";
+  WriteTestCatalogue({}, folder_.Path("made.fmc"));
+  std::string bytes = ReadFile(folder_.Path("made.fmc"));
+  bytes[bytes.size() / 2] ^= 1;
+  WriteFile(folder_.Path("made.fmc"), bytes);
+  EXPECT_FALSE(PublishCatalogue(folder_.Path("made.fmc"), options).ok());
+  EXPECT_FALSE(PublishFile(folder_.Path("made.fmc")).ok()) << "nor are weights";
+}
+
 TEST_F(Publisher, GivesUpWhenAnotherOneHoldsTheStore) {
   ASSERT_TRUE(CreateFolder(store_.ModelPath("")).ok());
   const absl::StatusOr<FolderLock> other =

@@ -17,13 +17,15 @@ Manifest Published(uint64_t version, char content = 'a') {
       .model = "ctr", .version = version, .size_bytes = 100, .sha256 = std::string(64, content)};
 }
 
-Rejection Rejected(uint64_t version, const std::string& gate, const std::string& fingerprint) {
+Rejection Rejected(uint64_t version, const std::string& gate, const std::string& fingerprint,
+                   const std::string& partner = "") {
   return {.version = version,
           .sha256 = std::string(64, 'a'),
           .fingerprint = fingerprint,
           .gate = gate,
           .detail = "because",
-          .size_bytes = 100};
+          .size_bytes = 100,
+          .partner = partner};
 }
 
 struct Case {
@@ -35,6 +37,7 @@ struct Case {
   std::optional<Rejection> rejection{};
   bool reload = false;
   bool allow_version_decrease = false;
+  std::string_view partner{};
   Action action = Action::kKeep;
   uint64_t version = 0;
 };
@@ -100,6 +103,22 @@ const Case kCases[] = {
      .rejection = Rejected(6, "version", ""),
      .action = Action::kLoad,
      .version = 6},
+    {.name = "DidNotFitThePartner",
+     .newest = Published(6),
+     .rejection = Rejected(6, "catalogue", "now", "3"),
+     .partner = "3",
+     .version = 6},
+    {.name = "DidNotFitThePartnerAndLiesInTheCache",
+     .newest = Published(6),
+     .rejection = Rejected(6, "catalogue", "", "3"),
+     .partner = "3",
+     .version = 6},
+    {.name = "DidNotFitAndThereIsAnotherPartner",
+     .newest = Published(6),
+     .rejection = Rejected(6, "catalogue", "now", "3"),
+     .partner = "4",
+     .action = Action::kLoad,
+     .version = 6},
     {.name = "PinnedAndServing", .pinned = 5, .newest = Published(6)},
     {.name = "PinnedAndNotServing",
      .pinned = 4,
@@ -129,6 +148,7 @@ TEST_P(Rollout, Decides) {
                     {.state = &state,
                      .newest = wanted.newest ? &*wanted.newest : nullptr,
                      .fingerprint = "now",
+                     .partner = wanted.partner,
                      .reload = wanted.reload});
   EXPECT_EQ(decision.action, wanted.action) << decision.why;
   EXPECT_EQ(decision.version, wanted.version);

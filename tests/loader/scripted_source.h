@@ -78,7 +78,9 @@ class LoaderFixture : public ::testing::Test {
 
   void Start() {
     loader_ = std::make_unique<ModelLoader>(
-        options_, std::make_unique<ScriptedSource>(store_.MakeSource(), script_), log_.listener());
+        options_, std::make_unique<ScriptedSource>(store_.MakeSource(), script_), log_.listener(),
+        std::make_unique<ScriptedSource>(store_.MakeSource(Artifact::kCatalogue),
+                                         catalogue_script_));
     const absl::Status started = loader_->Start();
     ASSERT_TRUE(started.ok()) << started;
   }
@@ -100,6 +102,17 @@ class LoaderFixture : public ::testing::Test {
     return version;
   }
 
+  // Weights version 1 with catalogue version 1.
+  void StartWithPair() {
+    Start();
+    PublishAndServe();
+    store_.PublishCatalogue({});
+    ASSERT_TRUE(ComesToServePair(*loader_, 1, 1)) << Status().catalogue_error;
+  }
+
+  std::shared_ptr<const Snapshot> Serving() const { return loader_->slot().Get(); }
+  ModelStatus Status() const { return loader_->GetStatus(); }
+
   // Until the loader has looked at the store again, twice: whatever it was going to do, it has
   // begun.
   void WaitForPolls() const {
@@ -107,8 +120,8 @@ class LoaderFixture : public ::testing::Test {
     ASSERT_TRUE(Eventually([&] { return script_->polls_count >= before + 2; }));
   }
 
-  VersionStatus Listed(uint64_t version) const {
-    for (VersionStatus& status : loader_->ListVersions()) {
+  VersionStatus Listed(uint64_t version, Artifact artifact = Artifact::kWeights) const {
+    for (VersionStatus& status : loader_->ListVersions(artifact)) {
       if (status.version == version) return std::move(status);
     }
     ADD_FAILURE() << "version " << version << " is not listed";
@@ -118,6 +131,7 @@ class LoaderFixture : public ::testing::Test {
   TestStore store_;
   LoaderOptions options_ = store_.Options();
   std::shared_ptr<SourceScript> script_ = std::make_shared<SourceScript>();
+  std::shared_ptr<SourceScript> catalogue_script_ = std::make_shared<SourceScript>();
   EventLog log_;
   std::unique_ptr<ModelLoader> loader_;
   uint64_t published_ = 0;

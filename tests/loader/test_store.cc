@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "loader/directory_source.h"
 #include "loader/sha256.h"
+#include "model/catalogue_writer.h"
 #include "model/weight_writer.h"
 
 namespace fmserve::loader {
@@ -24,11 +25,19 @@ constexpr float kUserW = 0.25F;
 constexpr float kItemW = -0.5F;
 constexpr float kElement = 0.5F;  // of every vector: <v, v> is 1
 
-model::FeatureSchema TestSchema(const TestFile& file) {
+model::FeatureSchema TestSchema(const std::string& extra_context_field,
+                                std::optional<double> price_mean) {
   std::vector<model::Field> fields;
-  if (!file.extra_context_field.empty()) fields.push_back({.name = file.extra_context_field});
+  if (!extra_context_field.empty()) fields.push_back({.name = extra_context_field});
   fields.push_back({.name = "user"});
   fields.push_back({.name = "ad", .side = model::Side::kItem});
+  if (price_mean) {
+    fields.push_back({.name = "price",
+                      .kind = model::FieldKind::kNumeric,
+                      .side = model::Side::kItem,
+                      .transform = model::Transform::kStandardise,
+                      .mean = *price_mean});
+  }
   return *model::FeatureSchema::Create(std::move(fields));
 }
 
@@ -43,7 +52,7 @@ void AddRow(model::WeightWriter& writer, const model::FeatureSchema& schema, std
 }  // namespace
 
 void WriteTestFile(const TestFile& file, const std::string& path) {
-  const model::FeatureSchema schema = TestSchema(file);
+  const model::FeatureSchema schema = TestSchema(file.extra_context_field, file.price_mean);
   model::WeightFileOptions options;
   options.model_name = file.model;
   options.version = file.version;
@@ -67,6 +76,26 @@ void WriteTestFile(const TestFile& file, const std::string& path) {
   ASSERT_TRUE(status.ok()) << status;
 }
 
+void WriteTestCatalogue(const TestCatalogue& catalogue, const std::string& path) {
+  model::CatalogueOptions options;
+  options.model_name = catalogue.model;
+  options.version = catalogue.version;
+  options.schema = TestSchema("", catalogue.price_mean);
+  const auto ad = static_cast<uint8_t>(*options.schema.Find("ad"));
+  model::FeatureList features;
+  features.Add(model::ValueKey(options.schema.seed(ad), "a0"), 1.0F, ad);
+  model::CatalogueWriter writer(std::move(options));
+  for (uint32_t i = 0; i < catalogue.items_count; ++i) {
+    model::CatalogueItem item;
+    item.id = i + 1;
+    item.features = features.view();
+    const absl::Status status = writer.Add(item);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  const absl::Status status = writer.Finish(path);
+  ASSERT_TRUE(status.ok()) << status;
+}
+
 std::shared_ptr<const Snapshot> MakeSnapshot(const TestFile& file) {
   const TestFolder folder;
   const std::string path = folder.Path("file.fmw");
@@ -81,6 +110,16 @@ float EmptyScore(const Snapshot& snapshot) {
   snapshot.scorer().ScoreContext({}, scratch);
   snapshot.scorer().ScoreCandidates({}, lengths, scratch, scores);
   return scores[0];
+}
+
+double BestScore(const Snapshot& snapshot) {
+  thread_local model::Scratch scratch;
+  thread_local model::TopKMemory memory;
+  snapshot.scorer().ScoreContext({}, scratch);
+  const model::TopK best = snapshot.catalogue()->Best(
+      scratch, 1, nullptr, [] { return true; }, memory);
+  EXPECT_EQ(best.items.size(), 1U);
+  return best.items.empty() ? 0.0 : best.items[0].score;
 }
 
 TestFolder::TestFolder() : path_(absl::StrCat(::testing::TempDir(), "fmserve_loader_XXXXXX")) {
@@ -146,21 +185,43 @@ Manifest TestStore::Publish(const TestFile& file) const {
   return manifest.ok() ? *manifest : Manifest();
 }
 
-Manifest TestStore::PublishBytes(uint64_t version, std::string_view bytes) const {
-  WriteFile(WeightPath(version), bytes);
+Manifest TestStore::PublishBytes(uint64_t version, std::string_view bytes,
+                                 Artifact artifact) const {
+  WriteFile(artifact == Artifact::kWeights ? WeightPath(version) : CataloguePath(version), bytes);
   Manifest manifest{.model = kModel,
                     .version = version,
                     .size_bytes = bytes.size(),
                     .sha256 = Sha256Hex(bytes),
                     .published_unix_us = 1'700'000'000'000'000};
-  PublishManifest(manifest);
+  PublishManifest(manifest, artifact);
   return manifest;
 }
 
-void TestStore::PublishManifest(const Manifest& manifest) const {
-  const std::string temporary = ModelPath("CURRENT.new");
-  WriteFile(temporary, SerializeManifest(manifest));
-  std::filesystem::rename(temporary, ModelPath(kManifestFileName));
+void TestStore::PublishManifest(const Manifest& manifest, Artifact artifact) const {
+  const std::string path =
+      absl::StrCat(StoreFolder(store(), kModel, artifact), "/", kManifestFileName);
+  WriteFile(path + ".new", SerializeManifest(manifest));
+  std::filesystem::rename(path + ".new", path);
+}
+
+Manifest TestStore::PublishCatalogue(const TestCatalogue& catalogue) const {
+  const std::string path = folder_.Path("made.fmc");
+  WriteTestCatalogue(catalogue, path);
+  absl::StatusOr<Manifest> manifest =
+      loader::PublishCatalogue(path, {.store = store(), .model = kModel});
+  EXPECT_TRUE(manifest.ok()) << manifest.status();
+  return manifest.ok() ? *manifest : Manifest();
+}
+
+std::string TestStore::CataloguePath(uint64_t version) const {
+  return absl::StrCat(StoreFolder(store(), kModel, Artifact::kCatalogue), "/",
+                      FileName(Artifact::kCatalogue, version));
+}
+
+std::string TestStore::CatalogueBytes(const TestCatalogue& catalogue) const {
+  const std::string path = folder_.Path("bytes.fmc");
+  WriteTestCatalogue(catalogue, path);
+  return ReadFile(path);
 }
 
 std::string TestStore::Bytes(const TestFile& file) const {
@@ -178,8 +239,8 @@ LoaderOptions TestStore::Options() const {
   return options;
 }
 
-std::unique_ptr<Source> TestStore::MakeSource() const {
-  return std::make_unique<DirectorySource>(store(), kModel);
+std::unique_ptr<Source> TestStore::MakeSource(Artifact artifact) const {
+  return std::make_unique<DirectorySource>(store(), kModel, artifact);
 }
 
 std::string Sha256Hex(std::string_view bytes) {
@@ -200,17 +261,18 @@ std::vector<LoaderEvent> EventLog::events() const {
   return events_;
 }
 
-int EventLog::Count(LoaderEvent::Kind kind) const {
+int EventLog::Count(LoaderEvent::Kind kind, Artifact artifact) const {
   const std::lock_guard lock(mutex_);
-  return static_cast<int>(std::ranges::count_if(
-      events_, [kind](const LoaderEvent& event) { return event.kind == kind; }));
+  return static_cast<int>(std::ranges::count_if(events_, [=](const LoaderEvent& event) {
+    return event.kind == kind && event.artifact == artifact;
+  }));
 }
 
-bool EventLog::WaitFor(LoaderEvent::Kind kind, uint64_t version) const {
+bool EventLog::WaitFor(LoaderEvent::Kind kind, uint64_t version, Artifact artifact) const {
   return Eventually([&] {
     const std::lock_guard lock(mutex_);
     return std::ranges::any_of(events_, [&](const LoaderEvent& event) {
-      return event.kind == kind && event.version == version;
+      return event.kind == kind && event.version == version && event.artifact == artifact;
     });
   });
 }
@@ -219,6 +281,15 @@ bool ComesToServe(const ModelLoader& loader, uint64_t version) {
   return Eventually([&] {
     const std::shared_ptr<const Snapshot> snapshot = loader.slot().Get();
     return snapshot != nullptr && snapshot->version() == version &&
+           loader.GetStatus().serving_version == version;
+  });
+}
+
+bool ComesToServePair(const ModelLoader& loader, uint64_t version, uint64_t catalogue_version) {
+  return Eventually([&] {
+    const std::shared_ptr<const Snapshot> snapshot = loader.slot().Get();
+    return snapshot != nullptr && snapshot->version() == version &&
+           snapshot->catalogue_version() == catalogue_version &&
            loader.GetStatus().serving_version == version;
   });
 }

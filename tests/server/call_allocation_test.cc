@@ -35,7 +35,7 @@ class CallAllocationTest : public testing::Test {
   // What happens to a call between the network's bytes and the answer; returns its allocations.
   int Serve(const std::string& bytes, absl::StatusCode expected = absl::StatusCode::kOk) {
     const int before = allocations;
-    PredictCall* call = pool_.AllocateMessages();
+    PredictCallPool::Call* call = pool_.AllocateMessages();
     const bool parsed = call->request()->ParseFromString(bytes);
     const auto budget =
         RequestBudget::Start(SystemClock(), std::chrono::minutes(1), {}, std::chrono::minutes(1));
@@ -52,7 +52,7 @@ class CallAllocationTest : public testing::Test {
 
   const std::shared_ptr<const loader::Snapshot> snapshot_ = SampleSnapshot();
   const RequestLimits limits_ = {};
-  CallPool pool_;
+  PredictCallPool pool_;
   uint32_t scored_count_ = 0;
 };
 

@@ -1,4 +1,4 @@
-"""fmserve as a process: its sockets, its signals, its exit codes, through clients that share no code with it."""
+"""fmserve as a process: its sockets, its signals, its exit codes."""
 
 import argparse
 import json
@@ -9,85 +9,13 @@ import sys
 import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 import grpc
+from fmserve_process import Server, generate_messages
 
 ARGS = None
 SERVING = b"\x08\x01"
 NOT_SERVING = b"\x08\x02"
-
-
-def generate_messages(folder):
-    """Compiles prediction.proto for this test alone and returns its module."""
-    root = pathlib.Path(__file__).resolve().parents[2] / "proto"
-    proto = root / "fmserve/v1/prediction.proto"
-    subprocess.run([ARGS.protoc, f"--proto_path={root}", f"--python_out={folder}", proto], check=True)
-    sys.path.insert(0, str(folder))
-    from fmserve.v1 import prediction_pb2  # pylint: disable=import-outside-toplevel
-
-    return prediction_pb2
-
-
-class Server:
-    """A running fmserve with one model, "ctr"."""
-
-    def __init__(self, folder):
-        self.address = f"unix:{folder}/socket"
-        config = folder / "fmserve.yaml"
-        config.write_text(
-            f"cache_dir: {folder}/cache\n"
-            f"listen: ['{self.address}']\n"
-            "http_listen: '127.0.0.1:0'\n"
-            "models:\n"
-            f"  - name: ctr\n    store: {folder}/store\n    budget_ms: 5000\n    poll_interval_ms: 50\n"
-            "    gates: {allow_no_goldens: true}\n"
-        )
-        self.log_path = folder / "log"
-        with self.log_path.open("w") as log:
-            self.process = subprocess.Popen([ARGS.fmserve, "--config", config], stderr=log)
-        self.http_port = self.wait_for_event("http_listening")["port"]
-        self.channel = grpc.insecure_channel(self.address)
-
-    def events(self):
-        lines = self.log_path.read_text().splitlines()
-        return [json.loads(line) for line in lines]
-
-    def wait_for_event(self, name, seconds=30):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            for event in self.events():
-                if event["event"] == name:
-                    return event
-            time.sleep(0.02)
-        raise AssertionError(f"no event {name} in:\n{self.log_path.read_text()}")
-
-    def call(self, method, request, response_type=None):
-        serialize = (lambda message: message.SerializeToString()) if response_type else None
-        deserialize = response_type.FromString if response_type else None
-        return self.channel.unary_unary(method, serialize, deserialize)(request, timeout=30)
-
-    def health(self, service):
-        name = service.encode()
-        return self.call("/grpc.health.v1.Health/Check", b"\x0a" + bytes([len(name)]) + name)
-
-    def get(self, path):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=10) as response:
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        return self.process.wait(timeout=30)
-
-    def close(self):
-        self.channel.close()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
 
 
 class FmserveTest(unittest.TestCase):
@@ -97,7 +25,7 @@ class FmserveTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
 
     def start(self):
-        server = Server(self.folder)
+        server = Server(ARGS.fmserve, self.folder)
         self.addCleanup(server.close)
         return server
 
@@ -133,7 +61,7 @@ class ServingTest(FmserveTest):
             self.assertIn(name, answer)
 
     def test_predict_answers_a_client_that_was_generated_from_the_proto_file(self):
-        messages = generate_messages(self.folder)
+        messages = generate_messages(ARGS.protoc, self.folder)
         self.publish(seed=1)
         server = self.start()
         server.wait_for_event("version_published")
@@ -157,7 +85,7 @@ class ServingTest(FmserveTest):
 
     def test_signals_drain_and_end_with_0(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            server = Server(self.folder)
+            server = Server(ARGS.fmserve, self.folder)
             self.addCleanup(server.close)
             self.assertEqual(server.stop(number), 0)
             events = [event["event"] for event in server.events() if event["event"] != "load_failed"]

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "absl/strings/str_cat.h"
 #include "server/metrics.h"
 #include "server/metrics_text.h"
 #include "tests/server/sample_model.h"
@@ -19,7 +20,7 @@ constexpr uint64_t kNowUs = 1'000'000'000;
 
 std::string PageOf(const ModelMetrics& metrics, loader::ModelStatus status = {}) {
   status.model = "ctr";
-  const std::vector<ModelMetricsView> views = {{status, metrics.Counts()}};
+  const std::vector<ModelMetricsView> views = {{status, metrics.Counts(), {}}};
   return FormatMetrics(views, 4, true, kNowUs);
 }
 
@@ -29,15 +30,34 @@ TEST(MetricsTest, CountsRequestsByCodeAndVersion) {
     metrics.Record({.version = 7, .latency = microseconds(300), .scored_count = 10});
   metrics.Record({.code = absl::StatusCode::kInvalidArgument, .version = 8});
   const std::string page = PageOf(metrics);
-  EXPECT_THAT(page,
-              HasSubstr("fmserve_requests_total{model=\"ctr\",code=\"OK\",version=\"7\"} 3\n"));
   EXPECT_THAT(
       page,
       HasSubstr(
-          "fmserve_requests_total{model=\"ctr\",code=\"INVALID_ARGUMENT\",version=\"8\"} 1\n"));
+          "fmserve_requests_total{model=\"ctr\",call=\"predict\",code=\"OK\",version=\"7\"} 3\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_requests_total{model=\"ctr\",call=\"predict\",code="
+                              "\"INVALID_ARGUMENT\",version=\"8\"} 1\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_candidates_total{model=\"ctr\"} 30\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_unknown_model_requests_total 4\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_draining 1\n"));
+}
+
+TEST(MetricsTest, CountsTheCallsApart) {
+  ModelMetrics predict;
+  ModelMetrics top_k;
+  predict.Record({.version = 7});
+  top_k.Record({.version = 7, .incomplete = true});
+  top_k.Record({.version = 7});
+  loader::ModelStatus status;
+  status.model = "ctr";
+  const std::vector<ModelMetricsView> views = {{status, predict.Counts(), top_k.Counts()}};
+  const std::string page = FormatMetrics(views, 0, false, kNowUs);
+  for (const char* line :
+       {"requests_total{model=\"ctr\",call=\"predict\",code=\"OK\",version=\"7\"} 1\n",
+        "requests_total{model=\"ctr\",call=\"top_k\",code=\"OK\",version=\"7\"} 2\n",
+        "request_duration_seconds_count{model=\"ctr\",call=\"top_k\"} 2\n",
+        "incomplete_responses_total{model=\"ctr\",call=\"top_k\"} 1\n"}) {
+    EXPECT_THAT(page, HasSubstr(line));
+  }
 }
 
 TEST(MetricsTest, LatencyBucketsAreCumulativeAndIncludeTheirBound) {
@@ -46,16 +66,19 @@ TEST(MetricsTest, LatencyBucketsAreCumulativeAndIncludeTheirBound) {
   metrics.Record({.latency = microseconds(20001)});
   metrics.Record({.latency = milliseconds(500), .incomplete = true});
   const std::string page = PageOf(metrics);
+  EXPECT_THAT(page, HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",call="
+                              "\"predict\",le=\"0.0175\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",call="
+                              "\"predict\",le=\"0.02\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",call="
+                              "\"predict\",le=\"0.0225\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",call="
+                              "\"predict\",le=\"+Inf\"} 3\n"));
   EXPECT_THAT(
-      page, HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",le=\"0.0175\"} 0\n"));
+      page,
+      HasSubstr("fmserve_request_duration_seconds_count{model=\"ctr\",call=\"predict\"} 3\n"));
   EXPECT_THAT(page,
-              HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",le=\"0.02\"} 1\n"));
-  EXPECT_THAT(
-      page, HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",le=\"0.0225\"} 2\n"));
-  EXPECT_THAT(page,
-              HasSubstr("fmserve_request_duration_seconds_bucket{model=\"ctr\",le=\"+Inf\"} 3\n"));
-  EXPECT_THAT(page, HasSubstr("fmserve_request_duration_seconds_count{model=\"ctr\"} 3\n"));
-  EXPECT_THAT(page, HasSubstr("fmserve_incomplete_responses_total{model=\"ctr\"} 1\n"));
+              HasSubstr("fmserve_incomplete_responses_total{model=\"ctr\",call=\"predict\"} 1\n"));
 }
 
 TEST(MetricsTest, UnknownFeaturesAreCountedUnderTheNamesOfTheirFields) {
@@ -65,10 +88,14 @@ TEST(MetricsTest, UnknownFeaturesAreCountedUnderTheNamesOfTheirFields) {
   ModelMetrics metrics;
   for (int i = 0; i < 2; ++i)
     metrics.Record({.version = 1, .schema = &schema, .unknown_by_field = unknown});
-  EXPECT_THAT(PageOf(metrics),
-              HasSubstr("fmserve_unknown_features_total{model=\"ctr\",field=\"ad\"} 10\n"));
-  EXPECT_THAT(PageOf(metrics),
-              HasSubstr("fmserve_unknown_features_total{model=\"ctr\",field=\"user\"} 0\n"));
+  EXPECT_THAT(
+      PageOf(metrics),
+      HasSubstr(
+          "fmserve_unknown_features_total{model=\"ctr\",call=\"predict\",field=\"ad\"} 10\n"));
+  EXPECT_THAT(
+      PageOf(metrics),
+      HasSubstr(
+          "fmserve_unknown_features_total{model=\"ctr\",call=\"predict\",field=\"user\"} 0\n"));
 }
 
 TEST(MetricsTest, ServerThatGetsManyVersionsKeepsTheSeriesOfTheLatest) {
@@ -81,7 +108,8 @@ TEST(MetricsTest, ServerThatGetsManyVersionsKeepsTheSeriesOfTheLatest) {
 
 TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
   ModelMetrics metrics;
-  metrics.RecordRejection("golden");
+  metrics.RecordRejection("weights", "golden");
+  metrics.RecordRejection("catalogue", "structure");
   loader::ModelStatus status;
   status.serving_version = 7;
   status.pinned_version = 6;
@@ -102,8 +130,30 @@ TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
   EXPECT_THAT(page, HasSubstr("fmserve_huge_page_bytes{model=\"ctr\"} 2048\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_swaps_total{model=\"ctr\"} 3\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_poll_failures_total{model=\"ctr\"} 2\n"));
-  EXPECT_THAT(page,
-              HasSubstr("fmserve_rejected_versions_total{model=\"ctr\",reason=\"golden\"} 1\n"));
+  for (const char* what :
+       {"artifact=\"weights\",reason=\"golden\"", "artifact=\"catalogue\",reason=\"structure\""}) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat("fmserve_rejected_versions_total{model=\"ctr\",", what,
+                                             "} 1\n")));
+  }
+}
+
+TEST(MetricsTest, ShowsTheCatalogueThatServes) {
+  loader::ModelStatus status;
+  status.catalogue_version = 12;
+  status.catalogue_published_unix_us = kNowUs - 60'000'000;
+  status.catalogue_items_count = 500;
+  status.catalogue_bytes = 8192;
+  const std::string page = PageOf(ModelMetrics(), status);
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_catalogue_version{model=\"ctr\"} 12\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_catalogue_age_seconds{model=\"ctr\"} 60\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_catalogue_items{model=\"ctr\"} 500\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_catalogue_bytes{model=\"ctr\"} 8192\n"));
+}
+
+TEST(MetricsTest, AModelWithoutACatalogueHasNoAgeOfOne) {
+  const std::string page = PageOf(ModelMetrics());
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_catalogue_version{model=\"ctr\"} 0\n"));
+  EXPECT_THAT(page, Not(HasSubstr("fmserve_serving_catalogue_age_seconds{")));
 }
 
 }  // namespace

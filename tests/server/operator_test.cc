@@ -6,7 +6,6 @@
 #include <fstream>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "loader/manifest.h"
 #include "tests/server/sample_model.h"
 #include "tests/server/test_server.h"
@@ -27,6 +26,11 @@ class OperatorTest : public testing::Test {
     model_ = response.model();
     return status;
   }
+  grpc::Status Reload() {
+    v1::ReloadRequest request;
+    request.set_model("ctr");
+    return Operate<v1::ReloadResponse>(&v1::OperatorService::StubInterface::Reload, request);
+  }
   grpc::Status Rollback() {
     v1::RollbackRequest request;
     request.set_model("ctr");
@@ -42,6 +46,15 @@ class OperatorTest : public testing::Test {
     v1::UnpinRequest request;
     request.set_model("ctr");
     return Operate<v1::UnpinResponse>(&v1::OperatorService::StubInterface::Unpin, request);
+  }
+
+  // Two wrong bytes in a file below the server's folder.
+  void Damage(const std::string& name) {
+    std::fstream file(server_.folder() + name, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(1000);
+    file.put('\x5a');
+    file.put('\xa5');
+    ASSERT_TRUE(file.good()) << name;
   }
 
   uint64_t ServedVersion() {
@@ -111,21 +124,56 @@ TEST_F(OperatorTest, BrokenVersionIsRejectedAndWhatServedKeepsServing) {
   server_.Start();
   server_.PublishAndLoad("ctr", 1);
   const uint64_t broken = server_.Publish("ctr", 2);
-  {
-    std::fstream file(absl::StrCat(server_.folder(), "/store/ctr/", loader::WeightFileName(broken)),
-                      std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(1000);
-    file.put('\x5a');
-    file.put('\xa5');
-    ASSERT_TRUE(file.good());
-  }
-  v1::ReloadRequest request;
-  const grpc::Status status =
-      Operate<v1::ReloadResponse>(&v1::OperatorService::StubInterface::Reload, request);
-  EXPECT_FALSE(status.ok());
+  Damage("/store/ctr/" + loader::WeightFileName(broken));
+  EXPECT_FALSE(Reload().ok());
   EXPECT_EQ(ServedVersion(), 1U);
   server_.WaitForPage("/metrics",
-                      "fmserve_rejected_versions_total{model=\"ctr\",reason=\"checksum\"} 1\n");
+                      "fmserve_rejected_versions_total{model=\"ctr\",artifact=\"weights\",reason="
+                      "\"checksum\"} 1\n");
+}
+
+TEST_F(OperatorTest, SeesTheCatalogueBesideTheWeights) {
+  server_.Start();
+  server_.PublishAndLoad("ctr", 1);
+  server_.PublishAndLoadCatalogue("ctr", 20);
+  server_.PublishAndLoadCatalogue("ctr", 30);
+  ASSERT_TRUE(Reload().ok());
+  EXPECT_EQ(model_.serving_version(), 1U);
+  EXPECT_EQ(model_.catalogue_version(), 2U);
+  EXPECT_EQ(model_.previous_catalogue_version(), 1U);
+  EXPECT_EQ(model_.catalogue_items_count(), 30U);
+  EXPECT_GT(model_.catalogue_bytes(), 0U);
+  EXPECT_LT(model_.catalogue_bytes(), model_.snapshot_bytes());
+  EXPECT_GT(model_.catalogue_published().seconds(), 0);
+  EXPECT_EQ(model_.catalogue_error(), "");
+  grpc::ClientContext context;
+  v1::ListVersionsResponse versions;
+  ASSERT_TRUE(server_.operators().ListVersions(&context, {}, &versions).ok());
+  ASSERT_EQ(versions.versions_size(), 1);
+  ASSERT_EQ(versions.catalogue_versions_size(), 2);
+  EXPECT_EQ(versions.catalogue_versions(0).version(), 2U);
+  EXPECT_EQ(versions.catalogue_versions(0).state(), v1::VERSION_STATE_SERVING);
+  EXPECT_EQ(versions.catalogue_versions(1).state(), v1::VERSION_STATE_PREVIOUS);
+  ASSERT_TRUE(Rollback().ok());
+  EXPECT_EQ(model_.catalogue_version(), 1U);
+  EXPECT_EQ(model_.serving_version(), 1U);
+}
+
+TEST_F(OperatorTest, BrokenCatalogueIsRejectedAndCountedAsOne) {
+  server_.EnableHttp();
+  server_.Start();
+  server_.PublishAndLoad("ctr", 1);
+  server_.PublishAndLoadCatalogue("ctr", 20);
+  Damage("/store/ctr/catalogue/" +
+         loader::FileName(loader::Artifact::kCatalogue, server_.PublishCatalogue("ctr", 30)));
+  const grpc::Status status = Reload();
+  EXPECT_THAT(status.error_message(), HasSubstr("catalogue version 2 was rejected: checksum: "));
+  server_.WaitForPage("/metrics",
+                      "fmserve_rejected_versions_total{model=\"ctr\",artifact=\"catalogue\",reason="
+                      "\"checksum\"} 1\n");
+  const std::string page = server_.HttpGet("/metrics");
+  EXPECT_THAT(page, HasSubstr("fmserve_serving_catalogue_version{model=\"ctr\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_catalogue_items{model=\"ctr\"} 20\n"));
 }
 
 }  // namespace

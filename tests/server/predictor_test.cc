@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "tests/server/fake_clock.h"
 #include "tests/server/sample_model.h"
 
 namespace fmserve::server {
@@ -16,17 +17,6 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using ::testing::HasSubstr;
-
-// Time passes by itself: each look at it takes `step`.
-class FakeClock : public Clock {
- public:
-  explicit FakeClock(nanoseconds step) : step_(step) {}
-  TimePoint Now() const override { return now_ += step_; }
-
- private:
-  nanoseconds step_;
-  mutable TimePoint now_{};
-};
 
 class PredictorTest : public testing::Test {
  protected:

@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "model/catalogue_writer.h"
 #include "model/feature_encoder.h"
 #include "model/kernels/kernels.h"
 #include "model/weight_file.h"
@@ -67,6 +68,20 @@ v1::Feature* AddNamed(const char* field, google::protobuf::RepeatedPtrField<v1::
   return feature;
 }
 
+// Candidate i of the requests.
+void EncodeItem(const FeatureSchema& schema, int i, model::FeatureList* item) {
+  model::FeatureEncoder encoder(schema, item);
+  encoder.Begin(Side::kItem);
+  EXPECT_TRUE(encoder.AddString(kAd, AdOf(i)).ok());
+  EXPECT_TRUE(encoder.AddString(kTags, TagOf(i), 1.0F).ok());
+  EXPECT_TRUE(encoder.AddString(kTags, TagOf(i + 1), 2.0F).ok());
+  EXPECT_TRUE(encoder.AddNumber(kPrice, PriceOf(i)).ok());
+  std::vector<float> image;
+  for (const double number : ImageOf(i)) image.push_back(static_cast<float>(number));
+  EXPECT_TRUE(encoder.AddVector(kImage, image).ok());
+  EXPECT_TRUE(encoder.End().ok());
+}
+
 void AddPacked(uint8_t field, uint64_t key, double value, v1::PackedFeatures* packed) {
   packed->mutable_fields()->push_back(static_cast<char>(field));
   packed->add_keys(key);
@@ -108,6 +123,25 @@ void WriteSampleFile(const std::string& path, uint32_t seed) {
   model::WeightWriter writer(options);
   RowMaker rows(&writer, seed);
   AddRows(options.schema, &rows);
+  const absl::Status written = writer.Finish(path);
+  ASSERT_TRUE(written.ok()) << written;
+}
+
+void WriteSampleCatalogue(const std::string& path, int count) {
+  model::CatalogueOptions options;
+  options.model_name = "ctr";
+  options.version = 7;
+  options.schema = SampleSchema();
+  model::CatalogueWriter writer(options);
+  for (int i = 0; i < count; ++i) {
+    model::FeatureList features;
+    EncodeItem(options.schema, i, &features);
+    model::CatalogueItem item;
+    item.id = static_cast<uint64_t>(i);
+    item.features = features.view();
+    const absl::Status added = writer.Add(item);
+    ASSERT_TRUE(added.ok()) << added;
+  }
   const absl::Status written = writer.Finish(path);
   ASSERT_TRUE(written.ok()) << written;
 }
@@ -173,16 +207,7 @@ std::vector<float> ExpectedPredictions(const loader::Snapshot& snapshot, int cou
   std::vector<float> predictions;
   for (int i = 0; i < count; ++i) {
     model::FeatureList item;
-    model::FeatureEncoder encoder(snapshot.schema(), &item);
-    encoder.Begin(Side::kItem);
-    EXPECT_TRUE(encoder.AddString(kAd, AdOf(i)).ok());
-    EXPECT_TRUE(encoder.AddString(kTags, TagOf(i), 1.0F).ok());
-    EXPECT_TRUE(encoder.AddString(kTags, TagOf(i + 1), 2.0F).ok());
-    EXPECT_TRUE(encoder.AddNumber(kPrice, PriceOf(i)).ok());
-    std::vector<float> image;
-    for (const double number : ImageOf(i)) image.push_back(static_cast<float>(number));
-    EXPECT_TRUE(encoder.AddVector(kImage, image).ok());
-    EXPECT_TRUE(encoder.End().ok());
+    EncodeItem(snapshot.schema(), i, &item);
     const std::array lengths = {static_cast<uint32_t>(item.size())};
     std::array<float, 1> score = {};
     snapshot.scorer().ScoreCandidates(item.view(), lengths, scratch, score);

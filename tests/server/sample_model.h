@@ -28,6 +28,9 @@ void WriteSampleFile(const std::string& path, uint32_t seed);
 // The same, opened. Its version is 7.
 std::shared_ptr<const loader::Snapshot> SampleSnapshot(uint32_t seed = 1);
 
+// A catalogue of the `count` candidates of FriendlyRequest(count), with ids 0, 1 ….
+void WriteSampleCatalogue(const std::string& path, int count);
+
 // `count` candidates with every field, ads a0, a1 … in turn; ad numbers from 100 on are unknown.
 v1::PredictRequest FriendlyRequest(int count);
 

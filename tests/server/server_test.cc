@@ -182,15 +182,19 @@ TEST_F(ServerTest, MetricsPageCountsWhatHappened) {
   EXPECT_FALSE(Predict({}).ok());
   server_.PublishAndLoad("ctr", 2);
   const std::string page = server_.HttpGet("/metrics");
-  EXPECT_THAT(page,
-              HasSubstr("fmserve_requests_total{model=\"ctr\",code=\"OK\",version=\"1\"} 1\n"));
   EXPECT_THAT(
       page,
       HasSubstr(
-          "fmserve_requests_total{model=\"ctr\",code=\"INVALID_ARGUMENT\",version=\"1\"} 1\n"));
-  EXPECT_THAT(page, HasSubstr("fmserve_request_duration_seconds_count{model=\"ctr\"} 2\n"));
+          "fmserve_requests_total{model=\"ctr\",call=\"predict\",code=\"OK\",version=\"1\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("fmserve_requests_total{model=\"ctr\",call=\"predict\",code="
+                              "\"INVALID_ARGUMENT\",version=\"1\"} 1\n"));
+  EXPECT_THAT(
+      page,
+      HasSubstr("fmserve_request_duration_seconds_count{model=\"ctr\",call=\"predict\"} 2\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_candidates_total{model=\"ctr\"} 103\n"));
-  EXPECT_THAT(page, HasSubstr("fmserve_unknown_features_total{model=\"ctr\",field=\"ad\"} 3\n"));
+  EXPECT_THAT(
+      page,
+      HasSubstr("fmserve_unknown_features_total{model=\"ctr\",call=\"predict\",field=\"ad\"} 3\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_serving_version{model=\"ctr\"} 2\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_swaps_total{model=\"ctr\"} 1\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_load_state{model=\"ctr\",state=\"idle\"} 1\n"));

@@ -125,7 +125,8 @@ TEST(DrainTest, EveryRequestThatWasTakenIsAnswered) {
   EXPECT_THAT(
       server.HttpGet("/metrics"),
       testing::HasSubstr(absl::StrCat(
-          "fmserve_requests_total{model=\"ctr\",code=\"OK\",version=\"1\"} ", ok.load(), "\n")));
+          "fmserve_requests_total{model=\"ctr\",call=\"predict\",code=\"OK\",version=\"1\"} ",
+          ok.load(), "\n")));
 }
 
 TEST(DrainTest, LameDuckSaysThatItEndsButServes) {

@@ -63,16 +63,37 @@ uint64_t TestServer::Publish(const std::string& model, uint32_t seed) {
   return manifest.ok() ? manifest->version : 0;
 }
 
-uint64_t TestServer::PublishAndLoad(const std::string& model, uint32_t seed) {
-  const uint64_t version = Publish(model, seed);
+v1::Model TestServer::Reload(const std::string& model) {
   grpc::ClientContext context;
   v1::ReloadRequest request;
   request.set_model(model);
   v1::ReloadResponse response;
   const grpc::Status status = operators_->Reload(&context, request, &response);
   EXPECT_TRUE(status.ok()) << status.error_message();
-  EXPECT_EQ(response.model().serving_version(), version);
+  return response.model();
+}
+
+uint64_t TestServer::PublishAndLoad(const std::string& model, uint32_t seed) {
+  const uint64_t version = Publish(model, seed);
+  EXPECT_EQ(Reload(model).serving_version(), version);
   return version;
+}
+
+uint64_t TestServer::PublishAndLoadCatalogue(const std::string& model, int items_count) {
+  const uint64_t version = PublishCatalogue(model, items_count);
+  EXPECT_EQ(Reload(model).catalogue_version(), version);
+  return version;
+}
+
+uint64_t TestServer::PublishCatalogue(const std::string& model, int items_count) {
+  const std::string path = folder_ + "/made.fmc";
+  WriteSampleCatalogue(path, items_count);
+  loader::PublishOptions options;
+  options.store = folder_ + "/store";
+  options.model = model;
+  const auto manifest = loader::PublishCatalogue(path, options);
+  EXPECT_TRUE(manifest.ok()) << manifest.status();
+  return manifest.ok() ? manifest->version : 0;
 }
 
 std::string TestServer::HttpGet(const std::string& path) const {

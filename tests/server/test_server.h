@@ -30,8 +30,11 @@ class TestServer {
   // Writes the sample model of `seed` and publishes it, without telling the server; returns its
   // version.
   uint64_t Publish(const std::string& model, uint32_t seed);
+  // The same of the sample catalogue of so many items.
+  uint64_t PublishCatalogue(const std::string& model, int items_count);
   // Publish, then Reload over the network.
   uint64_t PublishAndLoad(const std::string& model, uint32_t seed);
+  uint64_t PublishAndLoadCatalogue(const std::string& model, int items_count);
 
   Server& server() { return *server_; }
   void Stop() { server_.reset(); }
@@ -48,6 +51,8 @@ class TestServer {
   const std::string& folder() const { return folder_; }
 
  private:
+  v1::Model Reload(const std::string& model);
+
   std::string folder_;
   v1::ServerConfig config_;
   std::unique_ptr<Server> server_;

@@ -262,6 +262,7 @@ class TopKTest(CatalogueTest):
         journal = self.dir / "killed.tsv.journal"
         for count in (60_000, 240_000, 960_000):
             self.write_many_users(count)
+            (self.dir / "killed.tsv").unlink(missing_ok=True)
             with subprocess.Popen([FM, *map(str, arguments)], stderr=subprocess.DEVNULL) as process:
                 while process.poll() is None:
                     if journal.exists() and journal.read_text().count("\n") > 1:

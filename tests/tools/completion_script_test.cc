@@ -2,12 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "absl/strings/str_cat.h"
 
 namespace fmserve::tools {
 namespace {
@@ -27,7 +29,8 @@ class CompletionTest : public ::testing::Test {
 
   // What bash offers for these words, the last of which is being typed.
   std::string Bash(const std::string& words, int current) const {
-    const std::string path = std::filesystem::path(::testing::TempDir()) / "completion.bash";
+    const std::string path =
+        absl::StrCat(::testing::TempDir(), "completion_", getpid(), ".bash");  // tests run at once
     std::ofstream(path) << CompletionScript(app_, Shell::kBash) << "COMP_WORDS=(" << words
                         << ")\nCOMP_CWORD=" << current << "\n_fm\necho -n \"${COMPREPLY[*]}\"\n";
     std::FILE* pipe =

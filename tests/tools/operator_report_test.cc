@@ -35,6 +35,32 @@ TEST(ModelsText, PutsWhatWentWrongBelow) {
   EXPECT_TRUE(ModelsText({model}, kNow).ends_with("\nctr: version 8: gate golden: off by 0.3\n"));
 }
 
+TEST(ModelsText, ShowsCataloguesOfTheModelsThatHaveOne) {
+  fmserve::v1::Model with = SomeModel();
+  with.set_loading_version(0);
+  with.set_loading_catalogue_version(13);
+  with.set_catalogue_version(12);
+  with.set_previous_catalogue_version(11);
+  with.set_catalogue_items_count(250'000);
+  with.set_catalogue_bytes(96'000'000);
+  with.mutable_catalogue_published()->set_seconds(1'000'000 - 5);
+  with.set_catalogue_error("version 13: it cannot be folded");
+  fmserve::v1::Model without = SomeModel();
+  without.set_name("cvr");
+  without.set_is_default(false);
+  EXPECT_EQ(ModelsText({with, without}, kNow),
+            "model          serving         for  previous  pinned  state                   swaps   "
+            " memory\n"
+            "ctr (default)        7  3 min 12 s         6  -       verifying catalogue 13      3  "
+            "512.0 MB\n"
+            "cvr                  7  3 min 12 s         6  -       verifying 8                 3  "
+            "512.0 MB\n"
+            "\n"
+            "catalogue of  serving  published  previous   items   memory\n"
+            "ctr                12    5 s ago        11  250000  96.0 MB\n"
+            "ctr: catalogue: version 13: it cannot be folded\n");
+}
+
 TEST(ModelJson, HasZeroForNoVersionAndNullForNoTime) {
   fmserve::v1::Model model;
   model.set_name("ctr");
@@ -42,7 +68,14 @@ TEST(ModelJson, HasZeroForNoVersionAndNullForNoTime) {
   EXPECT_EQ(
       ModelJson(model).dump(),
       R"({"name":"ctr","default":false,"serving_version":0,"previous_version":0,"pinned_version":0,"state":"idle",)"
-      R"("loading_version":0,"last_error":"","serving_since":null,"snapshot_bytes":0,"huge_page_bytes":0,"swaps":0})");
+      R"("loading_version":0,"last_error":"","serving_since":null,"snapshot_bytes":0,"huge_page_bytes":0,"swaps":0,)"
+      R"("catalogue":{"serving_version":0,"previous_version":0,"loading_version":0,"published":null,"items":0,"bytes":0,)"
+      R"("last_error":""}})");
+}
+
+TEST(Versions, HaveAHeadingThatSaysWhatTheyAreOf) {
+  EXPECT_EQ(VersionsText({}, kNow, "catalogue"),
+            "catalogue  state  size  published  sha256  reason\n");
 }
 
 TEST(Versions, SayTheirStateAndReason) {
