@@ -106,9 +106,10 @@ class CatalogueScan {
     TopCandidates& candidates = memory_.candidates_;
     const uint64_t* const filter =
         filter_.empty() ? nullptr : filter_.data() + size_t{group} * kGroupWords;
-    const size_t hits_count =
-        catalogue_.scan_(quantized_, blocks_.group(group), blocks_.BlocksOf(group), filter,
-                         ScanThreshold(candidates.threshold()), memory_.hits_);
+    const ScanGroupPlanes planes = blocks_.group(group);
+    const float threshold = ScanThreshold(candidates.threshold());
+    size_t hits_count = catalogue_.scan_(quantized_, planes, filter, threshold, memory_.hits_);
+    hits_count = catalogue_.refine_(quantized_, planes, threshold, memory_.hits_, hits_count);
     for (size_t i = 0; i < hits_count; ++i) AddHits(group, memory_.hits_[i]);
     uint32_t work = kScanGroupItems;
     if (candidates.full() && !candidates.Prune()) {

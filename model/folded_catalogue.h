@@ -154,6 +154,7 @@ class FoldedCatalogue {
   ItemFolder folder_;
   DotFn dot_;
   ScanFn scan_;
+  RefineFn refine_;
   ItemIndex index_;
   ItemTable table_;
   ScanBlocks blocks_;

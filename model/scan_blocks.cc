@@ -10,8 +10,11 @@ namespace fmserve::model {
 namespace {
 
 constexpr float kLargest = 127.0F;
-constexpr int kStoredOffset =
-    128;  // stored = factor + 128, because VNNI multiplies unsigned by signed
+// stored = factor + 128 = 16 high + low, because VNNI multiplies unsigned by signed. The high
+// nibble alone stands for the middle of the factors that have it, 16 high - 120.
+constexpr int kStoredOffset = 128;
+constexpr int kHighOffset = 120;
+constexpr uint32_t kPairBytes = 64;  // eight factors of a block, in one plane
 
 // The slacks of the proof: for roundings to float, for additions of float, for underflow.
 constexpr double kRoundings = 0x1p-21;
@@ -48,10 +51,16 @@ struct Loss {
     stored += stored_value * stored_value;
     residual += (value - stored_value) * (value - stored_value);
   }
+
+  void Raise(const Loss& other) {
+    stored = std::max(stored, other.stored);
+    residual = std::max(residual, other.residual);
+  }
 };
 
-uint32_t Packed(int low, int high) {
-  return static_cast<uint16_t>(low) | static_cast<uint32_t>(static_cast<uint16_t>(high)) << 16;
+// Puts the nibble of factor `f` of item `i` of a block into a plane, which was zero there.
+void PutNibble(std::byte* plane, uint32_t i, uint32_t f, uint32_t nibble) {
+  plane[f / 8 * kPairBytes + i * 4 + f % 4] |= static_cast<std::byte>(nibble << (f / 4 % 2 * 4));
 }
 
 }  // namespace
@@ -60,13 +69,15 @@ absl::StatusOr<ScanBlocks> ScanBlocks::Allocate(uint32_t items_count, uint32_t k
   ScanBlocks blocks;
   blocks.items_count_ = items_count;
   blocks.k_ = k;
-  blocks.quads_count_ = (k + 3) / 4;
-  blocks.block_bytes_ = kScanBlockItems * (size_t{blocks.quads_count_} * 4 + sizeof(float));
-  blocks.group_bytes_ = kScanHeadersBytes + kScanGroupBlocks * blocks.block_bytes_;
+  blocks.pairs_count_ = (k + 7) / 8;
+  blocks.plane_bytes_ = size_t{blocks.pairs_count_} * kPairBytes;
+  blocks.block_bytes_ = blocks.plane_bytes_ + kScanBlockItems * sizeof(float);
   if (items_count == 0) return blocks;
-  const size_t bytes =
+  blocks.low_begin_ =
       blocks.groups_count() * kScanHeadersBytes + blocks.blocks_count() * blocks.block_bytes_;
-  absl::StatusOr<TableMemory> memory = TableMemory::Allocate(bytes);
+  const size_t low_bytes =
+      blocks.groups_count() * kScanLowHeadersBytes + blocks.blocks_count() * blocks.plane_bytes_;
+  absl::StatusOr<TableMemory> memory = TableMemory::Allocate(blocks.low_begin_ + low_bytes);
   if (!memory.ok()) return memory.status();
   blocks.memory_ = *std::move(memory);
   blocks.bounds_.assign(blocks.groups_count(),
@@ -80,13 +91,19 @@ uint32_t ScanBlocks::ItemsOf(uint32_t block) const {
   return std::min(kScanBlockItems, items_count_ - block * kScanBlockItems);
 }
 
-uint32_t ScanBlocks::BlocksOf(uint32_t group) const {
-  return std::min(kScanGroupBlocks, blocks_count() - group * kScanGroupBlocks);
+std::byte* ScanBlocks::high(uint32_t group) const {
+  return memory_.data() + group * (kScanHeadersBytes + kScanGroupBlocks * block_bytes_);
 }
 
-std::byte* ScanBlocks::block(uint32_t block) const {
-  return memory_.data() + block / kScanGroupBlocks * group_bytes_ + kScanHeadersBytes +
-         block % kScanGroupBlocks * block_bytes_;
+std::byte* ScanBlocks::low(uint32_t group) const {
+  return memory_.data() + low_begin_ +
+         group * (kScanLowHeadersBytes + kScanGroupBlocks * plane_bytes_);
+}
+
+ScanGroupPlanes ScanBlocks::group(uint32_t group) const {
+  return {.high = high(group),
+          .low = low(group),
+          .blocks_count = std::min(kScanGroupBlocks, blocks_count() - group * kScanGroupBlocks)};
 }
 
 void ScanBlocks::Encode(uint32_t block, std::span<const float> vectors,
@@ -94,26 +111,36 @@ void ScanBlocks::Encode(uint32_t block, std::span<const float> vectors,
   const uint32_t count = ItemsOf(block);
   const size_t padded_k = PaddedK(k_);
   assert(vectors.size() == count * padded_k && biases.size() == count);
-  std::byte* const items = this->block(block);
-  ScanBound& bound = bounds_[block / kScanGroupBlocks];
+  const uint32_t group = block / kScanGroupBlocks;
+  const uint32_t at = block % kScanGroupBlocks;
+  std::byte* const high_plane = high(group) + kScanHeadersBytes + at * block_bytes_;
+  std::byte* const low_plane = low(group) + kScanLowHeadersBytes + at * plane_bytes_;
+  ScanBound& bound = bounds_[group];
   const float scale = LargestMagnitude(vectors) / kLargest;
   Loss worst;
+  Loss worst_high;
   double bias_error = 0.0;
-  std::memset(items, kStoredOffset, size_t{quads_count_} * 4 * kScanBlockItems);
-  auto* const stored_biases = reinterpret_cast<float*>(items + quads_count_ * 64);
+  std::memset(high_plane, 0, plane_bytes_);
+  std::memset(low_plane, 0, plane_bytes_);
+  auto* const stored_biases = reinterpret_cast<float*>(high_plane + plane_bytes_);
   std::fill_n(stored_biases, kScanBlockItems, -std::numeric_limits<float>::infinity());
   for (uint32_t i = 0; i < count; ++i) {
     Loss loss;
+    Loss high_loss;
     double squares = 0.0;
     for (uint32_t f = 0; f < k_; ++f) {
       const float value = vectors[i * padded_k + f];
-      const int stored = Quantized(value, scale);
-      items[f / 4 * 64 + i * 4 + f % 4] = static_cast<std::byte>(stored + kStoredOffset);
-      loss.Add(value, double{scale} * stored);
+      const int factor = Quantized(value, scale);
+      const auto stored = static_cast<uint32_t>(factor + kStoredOffset);
+      const uint32_t high_nibble = stored / 16;
+      PutNibble(high_plane, i, f, high_nibble);
+      PutNibble(low_plane, i, f, stored % 16);
+      loss.Add(value, double{scale} * factor);
+      high_loss.Add(value, double{scale} * (16 * static_cast<int>(high_nibble) - kHighOffset));
       squares += double{value} * value;
     }
-    worst.stored = std::max(worst.stored, loss.stored);
-    worst.residual = std::max(worst.residual, loss.residual);
+    worst.Raise(loss);
+    worst_high.Raise(high_loss);
     stored_biases[i] = static_cast<float>(biases[i]);
     bias_error = std::max(
         bias_error, std::abs(stored_biases[i] - biases[i]) + kRoundings * std::abs(biases[i]));
@@ -123,12 +150,12 @@ void ScanBlocks::Encode(uint32_t block, std::span<const float> vectors,
   }
   const ScanBlockHeader header = {
       .scale = scale,
-      .stored_norm = RoundedUp(std::sqrt(worst.stored) * kInflation),
-      .residual_norm = RoundedUp(std::sqrt(worst.residual) * kInflation),
+      .stored_norm = RoundedUp(std::sqrt(std::max(worst.stored, worst_high.stored)) * kInflation),
+      .residual_norm = RoundedUp(std::sqrt(worst_high.residual) * kInflation),
       .bias_error = RoundedUp((bias_error + kUnderflow) * kInflation)};
-  std::memcpy(memory_.data() + block / kScanGroupBlocks * group_bytes_ +
-                  block % kScanGroupBlocks * sizeof(header),
-              &header, sizeof(header));
+  std::memcpy(high(group) + at * sizeof(header), &header, sizeof(header));
+  const float residual_norm = RoundedUp(std::sqrt(worst.residual) * kInflation);
+  std::memcpy(low(group) + at * sizeof(residual_norm), &residual_norm, sizeof(residual_norm));
 }
 
 void ScanBlocks::Finish() {
@@ -143,23 +170,17 @@ void ScanBlocks::Finish() {
 
 ScanContext ScanBlocks::Quantize(std::span<const float> sums) const {
   ScanContext context = {};
-  context.quads_count = quads_count_;
+  context.pairs_count = pairs_count_;
   context.scale = LargestMagnitude(sums.first(k_)) / kLargest;
   Loss loss;
   double squares = 0.0;
-  int p[kScanMaxQuads * 4] = {};
   for (uint32_t f = 0; f < k_; ++f) {
-    p[f] = Quantized(sums[f], context.scale);
-    loss.Add(sums[f], double{context.scale} * p[f]);
+    const int p = Quantized(sums[f], context.scale);
+    loss.Add(sums[f], double{context.scale} * p);
     squares += double{sums[f]} * sums[f];
-    context.offset -= kStoredOffset * p[f];
-  }
-  for (uint32_t quad = 0; quad < quads_count_; ++quad) {
-    const int* const at = p + size_t{quad} * 4;
-    for (uint32_t i = 0; i < 4; ++i)
-      context.quads[quad] |= uint32_t{static_cast<uint8_t>(at[i])} << (8 * i);
-    context.evens[quad] = Packed(at[0], at[2]);
-    context.odds[quad] = Packed(at[1], at[3]);
+    context.high_offset -= kHighOffset * p;
+    context.offset -= kStoredOffset * p;
+    context.quads[f / 4] |= uint32_t{static_cast<uint8_t>(p)} << (f % 4 * 8);
   }
   context.stored_norm_factor =
       RoundedUp((std::sqrt(loss.residual) + kRoundings * std::sqrt(loss.stored)) * kInflation);

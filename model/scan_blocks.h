@@ -50,8 +50,7 @@ class ScanBlocks {
   double max_norm() const { return bounds_.empty() ? 0.0 : bounds_.front().norm; }
   double max_abs_bias() const { return max_abs_bias_; }
   const ScanBound& bound(uint32_t group) const { return bounds_[group]; }
-  const std::byte* group(uint32_t group) const { return memory_.data() + group * group_bytes_; }
-  uint32_t BlocksOf(uint32_t group) const;
+  ScanGroupPlanes group(uint32_t group) const;
   size_t bytes() const { return memory_.size(); }
 
   // As TableMemory: nothing may be read after that.
@@ -64,13 +63,15 @@ class ScanBlocks {
   ScanContext Quantize(std::span<const float> sums) const;
 
  private:
-  std::byte* block(uint32_t block) const;
+  std::byte* high(uint32_t group) const;
+  std::byte* low(uint32_t group) const;
 
   uint32_t items_count_ = 0;
   uint32_t k_ = 0;
-  uint32_t quads_count_ = 0;
-  size_t block_bytes_ = 0;
-  size_t group_bytes_ = 0;
+  uint32_t pairs_count_ = 0;
+  size_t plane_bytes_ = 0;  // of a block
+  size_t block_bytes_ = 0;  // of its high plane and biases
+  size_t low_begin_ = 0;    // where the low planes begin
   TableMemory memory_;
   std::vector<ScanBound> bounds_;
   double max_abs_bias_ = 0.0;

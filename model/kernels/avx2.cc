@@ -142,23 +142,25 @@ AccumulateFn ForK(uint32_t k) {
   }
 }
 
-// Of eight items: those whose quads begin at `items` and at every 64 bytes after. Bytes are widened
-// to words by masking and shifting, which keeps factors 4j, 4j+2 and 4j+1, 4j+3 together; the
-// products of bytes that AVX2 has would saturate.
-inline __m256i SumOfProducts(const ScanContext& context, const std::byte* items,
-                             const std::byte* next) {
-  const __m256i low_bytes = _mm256_set1_epi16(0x00ff);
-  __m256i even = _mm256_set1_epi32(context.offset);
-  __m256i odd = _mm256_setzero_si256();
-  for (uint32_t quad = 0; quad < context.quads_count; ++quad) {
-    _mm_prefetch(reinterpret_cast<const char*>(next + quad * 64), _MM_HINT_T1);
-    const __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(items + quad * 64));
-    const __m256i evens = _mm256_set1_epi32(static_cast<int>(context.evens[quad]));
-    const __m256i odds = _mm256_set1_epi32(static_cast<int>(context.odds[quad]));
-    even = _mm256_add_epi32(even, _mm256_madd_epi16(_mm256_and_si256(bytes, low_bytes), evens));
-    odd = _mm256_add_epi32(odd, _mm256_madd_epi16(_mm256_srli_epi16(bytes, 8), odds));
+// The sum of p times nibble of eight items of a block's plane, whose quads begin at `items` and at
+// every 64 bytes after. Products of bytes are added in words, which four of nibbles cannot fill.
+inline __m256i SumOfNibbles(const ScanContext& context, const std::byte* items,
+                            const std::byte* next) {
+  const __m256i low_bits = _mm256_set1_epi8(0x0f);
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sums = _mm256_setzero_si256();
+  for (uint32_t pair = 0; pair < context.pairs_count; ++pair) {
+    _mm_prefetch(reinterpret_cast<const char*>(next + pair * 64), _MM_HINT_T1);
+    const __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(items + pair * 64));
+    const __m256i low =
+        _mm256_maddubs_epi16(_mm256_and_si256(bytes, low_bits),
+                             _mm256_set1_epi32(static_cast<int>(context.quads[2 * pair])));
+    const __m256i high =
+        _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(bytes, 4), low_bits),
+                             _mm256_set1_epi32(static_cast<int>(context.quads[2 * pair + 1])));
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_add_epi16(low, high), ones));
   }
-  return _mm256_add_epi32(even, odd);
+  return sums;
 }
 
 // The 16 bits of a block in a filter.
@@ -173,6 +175,28 @@ inline const std::byte* Next(const uint64_t* filter, const std::byte* block, siz
   const bool wanted =
       filter == nullptr || (index + ahead < blocks_count && Wanted(filter, index + ahead) != 0);
   return wanted ? block + ahead * block_bytes : block;
+}
+
+inline void Prefetch(const std::byte* at, size_t bytes) {
+  for (size_t line = 0; line < bytes; line += 64)
+    _mm_prefetch(reinterpret_cast<const char*>(at + line), _MM_HINT_T1);
+}
+
+inline float ErrorOf(const ScanContext& context, const ScanBlockHeader& header,
+                     float residual_norm) {
+  return header.stored_norm * context.stored_norm_factor +
+         residual_norm * context.residual_norm_factor + header.bias_error;
+}
+
+// Writes the scores of eight items; returns which of them are not below threshold - error.
+inline uint32_t Score(const ScanContext& context, const ScanBlockHeader& header, __m256i sums,
+                      const std::byte* biases, float threshold, float error, float* scores) {
+  const __m256 eight =
+      _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(header.scale * context.scale),
+                      _mm256_load_ps(reinterpret_cast<const float*>(biases)));
+  _mm256_store_ps(scores, eight);
+  return static_cast<uint32_t>(
+      _mm256_movemask_ps(_mm256_cmp_ps(eight, _mm256_set1_ps(threshold - error), _CMP_NLT_UQ)));
 }
 
 }  // namespace
@@ -199,41 +223,68 @@ double Dot(const float* a, const float* b, size_t padded_k) {
   return SumLanes(even) + SumLanes(odd);
 }
 
-size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
-                 const uint64_t* filter, float threshold, ScanHit* hits) {
-  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group);
-  const size_t items_bytes = context.quads_count * 64;
-  const size_t block_bytes = items_bytes + 64;
-  const std::byte* block = group + kScanHeadersBytes;
+size_t ScanHigh(const ScanContext& context, const ScanGroupPlanes& group, const uint64_t* filter,
+                float threshold, ScanHit* hits) {
+  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group.high);
+  const size_t plane_bytes = context.pairs_count * size_t{64};
+  const size_t block_bytes = plane_bytes + 64;
+  const __m256i offset = _mm256_set1_epi32(context.high_offset);
+  const std::byte* block = group.high + kScanHeadersBytes;
   size_t hits_count = 0;
-  for (uint32_t b = 0; b < blocks_count; ++b, block += block_bytes) {
+  for (uint32_t b = 0; b < group.blocks_count; ++b, block += block_bytes) {
     const uint32_t wanted = Wanted(filter, b);
     if (wanted == 0) continue;
-    const std::byte* const next = Next(filter, block, block_bytes, b, blocks_count);
-    const ScanBlockHeader& header = headers[b];
-    const float error = header.stored_norm * context.stored_norm_factor +
-                        header.residual_norm * context.residual_norm_factor + header.bias_error;
-    const __m256 scale = _mm256_set1_ps(header.scale * context.scale);
-    const __m256 least = _mm256_set1_ps(threshold - error);
+    const std::byte* const next = Next(filter, block, block_bytes, b, group.blocks_count);
+    const float error = ErrorOf(context, headers[b], headers[b].residual_norm);
     ScanHit& hit = hits[hits_count];
-    uint32_t found = 0;
+    hit.mask = 0;
     for (uint32_t half = 0; half < 2; ++half) {
-      const auto* biases = reinterpret_cast<const float*>(block + items_bytes) + half * 8;
-      const __m256 scores = _mm256_fmadd_ps(
-          _mm256_cvtepi32_ps(SumOfProducts(context, block + half * 32, next + half * 32)), scale,
-          _mm256_load_ps(biases));
-      _mm256_store_ps(hit.scores + half * 8, scores);
-      const int above = _mm256_movemask_ps(_mm256_cmp_ps(scores, least, _CMP_NLT_UQ));
-      found |= static_cast<uint32_t>(above) << (half * 8);
+      const __m256i sums = _mm256_add_epi32(
+          _mm256_slli_epi32(SumOfNibbles(context, block + half * 32, next + half * 32), 4), offset);
+      hit.mask |= Score(context, headers[b], sums, block + plane_bytes + half * 32, threshold,
+                        error, hit.scores + half * 8)
+                  << (half * 8);
     }
-    found &= wanted;
-    if (found == 0) continue;
+    hit.mask &= wanted;
+    if (hit.mask == 0) continue;
     hit.error = error;
     hit.block = b;
-    hit.mask = found;
     ++hits_count;
+    Prefetch(group.low + kScanLowHeadersBytes + b * plane_bytes, plane_bytes);
   }
   return hits_count;
+}
+
+size_t Refine(const ScanContext& context, const ScanGroupPlanes& group, float threshold,
+              ScanHit* hits, size_t hits_count) {
+  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group.high);
+  const auto* residual_norms = reinterpret_cast<const float*>(group.low);
+  const size_t plane_bytes = context.pairs_count * size_t{64};
+  const __m256i offset = _mm256_set1_epi32(context.offset);
+  size_t kept = 0;
+  for (size_t n = 0; n < hits_count; ++n) {
+    const uint32_t b = hits[n].block;
+    const std::byte* const high = group.high + kScanHeadersBytes + b * (plane_bytes + 64);
+    const std::byte* const low = group.low + kScanLowHeadersBytes + b * plane_bytes;
+    const float error = ErrorOf(context, headers[b], residual_norms[b]);
+    ScanHit& hit = hits[kept];
+    uint32_t found = 0;
+    for (uint32_t half = 0; half < 2; ++half) {
+      const std::byte* const eight = high + half * 32;
+      const __m256i high_sums = _mm256_slli_epi32(SumOfNibbles(context, eight, eight), 4);
+      const __m256i low_sums = SumOfNibbles(context, low + half * 32, low + half * 32);
+      const __m256i sums = _mm256_add_epi32(_mm256_add_epi32(high_sums, low_sums), offset);
+      found |= Score(context, headers[b], sums, eight + plane_bytes, threshold, error,
+                     hit.scores + half * 8)
+               << (half * 8);
+    }
+    hit.mask = hits[n].mask & found;
+    if (hit.mask == 0) continue;
+    hit.error = error;
+    hit.block = b;
+    ++kept;
+  }
+  return kept;
 }
 
 }  // namespace fmserve::model::avx2

@@ -12,10 +12,10 @@ namespace fmserve::model {
 namespace {
 
 constexpr KernelTable kTables[] = {
-    {"scalar", scalar::Accumulate, scalar::Dot, scalar::ScanGroup},
-    {"avx2", avx2::Accumulate, avx2::Dot, avx2::ScanGroup},
-    {"avx512", avx512::Accumulate, avx512::Dot, avx512::ScanGroup},
-    {"avx512_vnni", avx512::Accumulate, avx512::Dot, avx512_vnni::ScanGroup},
+    {"scalar", scalar::Accumulate, scalar::Dot, scalar::ScanHigh, scalar::Refine},
+    {"avx2", avx2::Accumulate, avx2::Dot, avx2::ScanHigh, avx2::Refine},
+    {"avx512", avx512::Accumulate, avx512::Dot, avx512::ScanHigh, avx512::Refine},
+    {"avx512_vnni", avx512::Accumulate, avx512::Dot, avx512_vnni::ScanHigh, avx512_vnni::Refine},
 };
 
 bool HasF16c() {

@@ -26,6 +26,7 @@ struct KernelTable {
   AccumulateFn (*accumulate)(Quantization quantization, uint32_t k);
   DotFn dot;
   ScanFn scan;
+  RefineFn refine;
 };
 
 // Every implementation that this processor runs, slowest first; tests loop over it.

@@ -1,5 +1,5 @@
-// The scan in int8: every implementation computes the same, and no score is further from the true
-// one than the bound says, whatever the vectors.
+// The scan in int8, by the high four bits and by all eight: every implementation computes the same,
+// and no score is further from the true one than its bound says, whatever the vectors.
 #include "model/scan_blocks.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace fmserve::model {
@@ -49,18 +50,40 @@ ScanBlocks Encoded(const ScanProblem& problem) {
   return blocks;
 }
 
+// By which planes a block is scored.
+enum class Planes { kHigh, kBoth };
+
+// The hits of the first group.
+std::vector<ScanHit> HitsOf(const ScanBlocks& blocks, const ScanContext& context,
+                            const KernelTable& kernels, Planes planes, float threshold,
+                            const uint64_t* filter = nullptr) {
+  const ScanGroupPlanes group = blocks.group(0);
+  std::vector<ScanHit> hits(kScanGroupBlocks);
+  hits.resize(kernels.scan(context, group, filter, threshold, hits.data()));
+  if (planes == Planes::kBoth)
+    hits.resize(kernels.refine(context, group, threshold, hits.data(), hits.size()));
+  return hits;
+}
+
+std::vector<uint32_t> ItemsOf(const std::vector<ScanHit>& hits) {
+  std::vector<uint32_t> items;
+  for (const ScanHit& hit : hits) {
+    for (uint32_t bit = 0; bit < 16; ++bit) {
+      if ((hit.mask >> bit & 1) != 0) items.push_back(hit.block * 16 + bit);
+    }
+  }
+  return items;
+}
+
 struct Scanned {
   std::vector<ScanHit> hits;
   float score(uint32_t item) const { return hits[item / 16].scores[item % 16]; }
 };
 
 // All blocks of the first group with a threshold that everything reaches.
-Scanned ScanAll(const ScanBlocks& blocks, const ScanContext& context, const KernelTable& kernels) {
-  Scanned scanned;
-  scanned.hits.resize(kScanGroupBlocks);
-  scanned.hits.resize(kernels.scan(context, blocks.group(0), blocks.BlocksOf(0), nullptr, kNone,
-                                   scanned.hits.data()));
-  return scanned;
+Scanned ScanAll(const ScanBlocks& blocks, const ScanContext& context, const KernelTable& kernels,
+                Planes planes) {
+  return {.hits = HitsOf(blocks, context, kernels, planes, kNone)};
 }
 
 // In long double, so that the reference has no roundings to speak of.
@@ -72,22 +95,28 @@ long double TrueScore(const ScanProblem& problem, size_t item) {
 }
 
 // How much of the bound the worst item uses.
-double CheckBound(const ScanProblem& problem, const char* what) {
+double CheckBound(const ScanProblem& problem, const char* what, Planes planes) {
   const ScanBlocks blocks = Encoded(problem);
   const ScanContext context = blocks.Quantize(problem.sums);
   double worst = 0.0;
   for (const KernelTable* kernels : SupportedKernels()) {
-    const Scanned scanned = ScanAll(blocks, context, *kernels);
+    const Scanned scanned = ScanAll(blocks, context, *kernels, planes);
     EXPECT_EQ(scanned.hits.size(), blocks.blocks_count());
     for (uint32_t item = 0; item < problem.biases.size(); ++item) {
       const long double error = std::abs(scanned.score(item) - TrueScore(problem, item));
       const float bound = scanned.hits[item / 16].error;
       EXPECT_LE(error, static_cast<long double>(bound))
-          << what << " " << kernels->name << " k=" << problem.k << " item=" << item;
+          << what << " " << kernels->name << (planes == Planes::kHigh ? " high" : " both")
+          << " k=" << problem.k << " item=" << item;
       if (bound > 0.0F) worst = std::max(worst, static_cast<double>(error / bound));
     }
   }
   return worst;
+}
+
+void CheckBounds(const ScanProblem& problem, const char* what) {
+  CheckBound(problem, what, Planes::kHigh);
+  CheckBound(problem, what, Planes::kBoth);
 }
 
 TEST(ScanBoundTest, HoldsForRandomVectorsOfAnyScale) {
@@ -105,7 +134,7 @@ TEST(ScanBoundTest, HoldsForRandomVectorsOfAnyScale) {
         problem.biases[item] = double{normal(random)} * scale * context_scale;
       }
       for (uint32_t f = 0; f < k; ++f) problem.sums[f] = context_scale * normal(random);
-      CheckBound(problem, "random");
+      CheckBounds(problem, "random");
     }
   }
 }
@@ -123,7 +152,23 @@ TEST(ScanBoundTest, HoldsAndIsNearlyReachedForTheWorstVectors) {
     }
     problem.vectors[15 * PaddedK(k)] = 127.0F;  // one step is 1
     for (uint32_t f = 0; f < k; ++f) problem.sums[f] = f % 2 == 0 ? 1.0F : -1.0F;
-    EXPECT_GT(CheckBound(problem, "worst"), k == 1 ? 0.1 : 0.9);
+    EXPECT_GT(CheckBound(problem, "worst", Planes::kBoth), k == 1 ? 0.1 : 0.9);
+  }
+}
+
+// Every factor lies where it only just has its high nibble, half a step below the lowest factor
+// that is stored with it: the middle is furthest, and all in the direction of the context.
+TEST(ScanBoundTest, HoldsAndIsNearlyReachedForTheWorstLowNibbles) {
+  for (const uint32_t k : {1, 4, 16, 64, 256}) {
+    ScanProblem problem = MakeProblem(k, 16);
+    for (size_t item = 0; item < 16; ++item) {
+      for (uint32_t f = 0; f < k; ++f)
+        problem.vectors[item * PaddedK(k) + f] = 16.0F * static_cast<float>(item) - 112.499F;
+    }
+    problem.vectors[15 * PaddedK(k)] = 127.0F;  // one step is 1
+    for (uint32_t f = 0; f < k; ++f) problem.sums[f] = 1.0F;
+    EXPECT_GT(CheckBound(problem, "worst", Planes::kHigh), 0.99);
+    CheckBound(problem, "worst", Planes::kBoth);
   }
 }
 
@@ -134,7 +179,7 @@ TEST(ScanBoundTest, HoldsWithOneHugeItemAmongTinyOnes) {
   for (float& value : problem.vectors) value = 1e-6F * normal(random);
   problem.vectors[5 * PaddedK(8)] = 1e6F;
   for (uint32_t f = 0; f < 8; ++f) problem.sums[f] = normal(random);
-  CheckBound(problem, "one huge item");
+  CheckBounds(problem, "one huge item");
 }
 
 TEST(ScanBoundTest, HoldsWhereFloatsUnderflow) {
@@ -144,7 +189,7 @@ TEST(ScanBoundTest, HoldsWhereFloatsUnderflow) {
       problem.vectors[i] = tiny * static_cast<float>(i % 7);
     for (uint32_t f = 0; f < 16; ++f) problem.sums[f] = tiny * static_cast<float>(f);
     problem.biases[3] = double{tiny};
-    CheckBound(problem, "underflow");
+    CheckBounds(problem, "underflow");
   }
 }
 
@@ -154,10 +199,12 @@ TEST(ScanBoundTest, EverythingIsAHitWhereFloatsMightOverflow) {
   for (uint32_t f = 0; f < 4; ++f) problem.sums[f] = -3e38F;
   const ScanBlocks blocks = Encoded(problem);
   for (const KernelTable* kernels : SupportedKernels()) {
-    ScanHit hit;
-    ASSERT_EQ(
-        kernels->scan(blocks.Quantize(problem.sums), blocks.group(0), 1, nullptr, 1e30F, &hit), 1U);
-    EXPECT_EQ(hit.mask, 0xffffU);
+    for (const Planes planes : {Planes::kHigh, Planes::kBoth}) {
+      const std::vector<ScanHit> hits =
+          HitsOf(blocks, blocks.Quantize(problem.sums), *kernels, planes, 1e30F);
+      ASSERT_EQ(hits.size(), 1U);
+      EXPECT_EQ(hits[0].mask, 0xffffU);
+    }
   }
 }
 
@@ -173,30 +220,38 @@ TEST(ScanKernelsTest, AgreeWithEachOther) {
     for (uint32_t f = 0; f < k; ++f) problem.sums[f] = normal(random);
     const ScanBlocks blocks = Encoded(problem);
     const ScanContext context = blocks.Quantize(problem.sums);
-    const Scanned expected = ScanAll(blocks, context, *SupportedKernels().front());
-    for (const KernelTable* kernels : SupportedKernels()) {
-      const Scanned scanned = ScanAll(blocks, context, *kernels);
-      ASSERT_EQ(scanned.hits.size(), expected.hits.size());
-      for (uint32_t item = 0; item < 1000; ++item) {
-        ASSERT_NEAR(scanned.score(item), expected.score(item),
-                    1e-6F * (std::abs(expected.score(item)) + 16.0F))
-            << kernels->name << " k=" << k << " item=" << item;
+    for (const Planes planes : {Planes::kHigh, Planes::kBoth}) {
+      const Scanned expected = ScanAll(blocks, context, *SupportedKernels().front(), planes);
+      for (const KernelTable* kernels : SupportedKernels()) {
+        const Scanned scanned = ScanAll(blocks, context, *kernels, planes);
+        ASSERT_EQ(scanned.hits.size(), expected.hits.size());
+        for (uint32_t item = 0; item < 1000; ++item) {
+          ASSERT_NEAR(scanned.score(item), expected.score(item),
+                      1e-6F * (std::abs(expected.score(item)) + 16.0F))
+              << kernels->name << " k=" << k << " item=" << item;
+        }
       }
     }
   }
 }
 
-// The largest products there are, which must not saturate.
+// The largest products there are, which must not saturate. 127 is stored as 255, whose high nibble
+// stands for 120; -127 as 1, which stands for -120.
 TEST(ScanKernelsTest, AreExactForExtremeIntegers) {
-  for (const float sign : {1.0F, -1.0F}) {
+  for (const auto& [item_sign, sign] :
+       {std::pair(1.0F, 1.0F), std::pair(1.0F, -1.0F), std::pair(-1.0F, 1.0F)}) {
     ScanProblem problem = MakeProblem(256, 16);
-    for (float& value : problem.vectors) value = 127.0F;
+    for (float& value : problem.vectors) value = item_sign * 127.0F;
     for (float& value : problem.sums) value = sign * 127.0F;
     const ScanBlocks blocks = Encoded(problem);
+    const ScanContext context = blocks.Quantize(problem.sums);
     for (const KernelTable* kernels : SupportedKernels()) {
-      const Scanned scanned = ScanAll(blocks, blocks.Quantize(problem.sums), *kernels);
-      for (uint32_t item = 0; item < 16; ++item)
-        EXPECT_EQ(scanned.score(item), sign * 127.0F * 127.0F * 256.0F) << kernels->name;
+      const Scanned high = ScanAll(blocks, context, *kernels, Planes::kHigh);
+      const Scanned both = ScanAll(blocks, context, *kernels, Planes::kBoth);
+      for (uint32_t item = 0; item < 16; ++item) {
+        EXPECT_EQ(high.score(item), item_sign * sign * 120.0F * 127.0F * 256.0F) << kernels->name;
+        EXPECT_EQ(both.score(item), item_sign * sign * 127.0F * 127.0F * 256.0F) << kernels->name;
+      }
     }
   }
 }
@@ -209,23 +264,35 @@ TEST(ScanKernelsTest, ReturnOnlyWhatReachesTheThresholdAndPassesTheFilter) {
   // Items 20, 21, 50 and 70.
   const uint64_t filter[] = {uint64_t{3} << 20 | uint64_t{1} << 50, uint64_t{1} << 6};
   for (const KernelTable* kernels : SupportedKernels()) {
-    std::vector<ScanHit> hits(kScanGroupBlocks);
-    const auto items_above = [&](float threshold, const uint64_t* passing) {
-      std::vector<uint32_t> items;
-      const size_t count = kernels->scan(context, blocks.group(0), blocks.BlocksOf(0), passing,
-                                         threshold, hits.data());
-      for (size_t i = 0; i < count; ++i) {
-        for (uint32_t bit = 0; bit < 16; ++bit) {
-          const uint32_t item = hits[i].block * 16 + bit;
-          if ((hits[i].mask >> bit & 1) != 0 && item < 100) items.push_back(item);
-        }
-      }
-      return items;
-    };
-    EXPECT_EQ(items_above(97.5F, nullptr), (std::vector<uint32_t>{98, 99})) << kernels->name;
-    EXPECT_EQ(items_above(kNone, filter), (std::vector<uint32_t>{20, 21, 50, 70}));
-    EXPECT_EQ(items_above(20.5F, filter), (std::vector<uint32_t>{21, 50, 70}));
-    EXPECT_EQ(items_above(1000.0F, nullptr), std::vector<uint32_t>{});
+    for (const Planes planes : {Planes::kHigh, Planes::kBoth}) {
+      const auto items_above = [&](float threshold, const uint64_t* passing) {
+        return ItemsOf(HitsOf(blocks, context, *kernels, planes, threshold, passing));
+      };
+      EXPECT_EQ(items_above(97.5F, nullptr), (std::vector<uint32_t>{98, 99})) << kernels->name;
+      EXPECT_EQ(items_above(kNone, filter), (std::vector<uint32_t>{20, 21, 50, 70}));
+      EXPECT_EQ(items_above(20.5F, filter), (std::vector<uint32_t>{21, 50, 70}));
+      EXPECT_EQ(items_above(1000.0F, nullptr), std::vector<uint32_t>{});
+    }
+  }
+}
+
+// Items 0 to 15 have the same high nibbles, 16 to 31 others; only the low ones tell item 9 apart.
+TEST(ScanKernelsTest, TheLowPlaneDropsItemsAndWholeBlocks) {
+  ScanProblem problem = MakeProblem(16, 48);
+  for (size_t item = 0; item < 48; ++item) {
+    for (uint32_t f = 0; f < 16; ++f)
+      problem.vectors[item * PaddedK(16) + f] = item == 9 ? 127.0F : item < 32 ? 112.0F : 10.0F;
+  }
+  for (uint32_t f = 0; f < 16; ++f) problem.sums[f] = 1.0F;
+  problem.vectors[16 * PaddedK(16)] = problem.vectors[32 * PaddedK(16)] = 127.0F;  // one step is 1
+  const ScanBlocks blocks = Encoded(problem);
+  const ScanContext context = blocks.Quantize(problem.sums);
+  for (const KernelTable* kernels : SupportedKernels()) {
+    const float threshold = 16.0F * 126.0F;
+    EXPECT_EQ(ItemsOf(HitsOf(blocks, context, *kernels, Planes::kHigh, threshold)).size(), 32U)
+        << kernels->name;
+    EXPECT_EQ(ItemsOf(HitsOf(blocks, context, *kernels, Planes::kBoth, threshold)),
+              std::vector<uint32_t>{9});
   }
 }
 
