@@ -170,9 +170,18 @@ def wire(_bin_dir):
         yield summary_row(f"server CPU: {ratio['ratio']}", "x", ratio, **bar)
 
 
+def overload(_bin_dir):
+    """What is left of a server at three times the load that it can carry."""
+    report = report_of(["bench/overload.sh", "--rounds", "3"])
+    name = f"three times the load, {report['candidates']} candidates, {report['form']}"
+    yield summary_row(f"{name}: goodput within the budget over its maximum", "x", report["goodput_ratio"], at_least=0.9)
+    yield summary_row(f"{name}: p99 of the accepted over the budget", "x", report["p99_of_budget"], at_most=1.0)
+    yield summary_row(f"{name}: in time again after the load fell", "s", report["recovery_s"], at_most=1.0)
+
+
 # Name -> generator of rows. Each takes the build folder.
 STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "top_k": top_k,
-         "onnx_runtime": onnx_runtime, "faiss": faiss, "wire": wire}
+         "onnx_runtime": onnx_runtime, "faiss": faiss, "wire": wire, "overload": overload}
 
 
 def machine():

@@ -1,11 +1,13 @@
 #include "server/config.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -18,6 +20,7 @@ namespace {
 
 using google::protobuf::Message;
 
+constexpr uint32_t kMaxScoringThreads = 1024;
 constexpr size_t kMaxUnixPathBytes = 107;  // sizeof(sockaddr_un::sun_path) with its NUL
 
 // Fills defaults in and checks ranges; `path` is that of the message, "" or ending in a dot.
@@ -120,6 +123,12 @@ void CheckLimits(v1::LimitsConfig* limits, Checker* checker) {
   checker->Uint(limits, "limits.", "max_string_bytes", 1024, 1, 1024);
 }
 
+void CheckOverload(v1::OverloadConfig* overload, Checker* checker) {
+  if (!overload->has_adaptive()) overload->set_adaptive(true);
+  checker->Uint(overload, "overload.", "max_in_flight", 1000, 1, 100000);
+  checker->Uint(overload, "overload.", "retry_delay_ms", 50, 1, 60000);
+}
+
 void CheckServer(v1::ServerConfig* config, Checker* checker) {
   if (config->listen().empty()) config->add_listen("127.0.0.1:8500");
   for (int i = 0; i < config->listen_size(); ++i) {
@@ -141,6 +150,10 @@ void CheckServer(v1::ServerConfig* config, Checker* checker) {
   checker->Uint(config, "", "drain_timeout_ms", 10000, 0, 600000);
   CheckModels(config, checker);
   CheckLimits(config->mutable_limits(), checker);
+  const uint32_t processors = std::max(1U, std::thread::hardware_concurrency());
+  checker->Uint(config, "", "scoring_threads", std::min(processors, kMaxScoringThreads), 1,
+                kMaxScoringThreads);
+  CheckOverload(config->mutable_overload(), checker);
 }
 
 }  // namespace

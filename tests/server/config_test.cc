@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <ostream>
 #include <string>
+#include <thread>
 
 #include "tests/server/sample_model.h"
 
@@ -46,6 +48,10 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(config->limits().max_features_per_list(), 4096U);
   EXPECT_EQ(config->limits().max_features_per_request(), 500000U);
   EXPECT_EQ(config->limits().max_string_bytes(), 1024U);
+  EXPECT_EQ(config->scoring_threads(), std::max(1U, std::thread::hardware_concurrency()));
+  EXPECT_TRUE(config->overload().adaptive());
+  EXPECT_EQ(config->overload().max_in_flight(), 1000U);
+  EXPECT_EQ(config->overload().retry_delay_ms(), 50U);
 }
 
 TEST(ConfigTest, TakesEveryKey) {
@@ -65,6 +71,8 @@ models:
     cached_versions: 9
     gates: {max_file_mib: 5, golden_tolerance: 0.5, allow_no_goldens: true, allow_version_decrease: true}
 limits: {max_message_kib: 1, max_candidates: 2, max_features_per_list: 3, max_features_per_request: 4, max_string_bytes: 5}
+scoring_threads: 6
+overload: {adaptive: false, max_in_flight: 7, retry_delay_ms: 8}
 )",
                                   "f.yaml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -77,6 +85,10 @@ limits: {max_message_kib: 1, max_candidates: 2, max_features_per_list: 3, max_fe
   EXPECT_TRUE(config->models(1).gates().allow_no_goldens());
   EXPECT_EQ(config->models(1).gates().golden_tolerance(), 0.5);
   EXPECT_EQ(config->limits().max_string_bytes(), 5U);
+  EXPECT_EQ(config->scoring_threads(), 6U);
+  EXPECT_FALSE(config->overload().adaptive());
+  EXPECT_EQ(config->overload().max_in_flight(), 7U);
+  EXPECT_EQ(config->overload().retry_delay_ms(), 8U);
 }
 
 TEST(ConfigTest, UnknownKeyNamesItsLineAndTheNearestKey) {

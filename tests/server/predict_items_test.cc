@@ -47,7 +47,7 @@ class PredictItemsTest : public testing::Test {
   absl::Status PredictWithin(int looks, const v1::PredictRequest& request) {
     const FakeClock clock(milliseconds(1));
     const auto budget =
-        RequestBudget::Start(clock, milliseconds(looks + 1), nanoseconds(0), hours(1));
+        RequestBudget::Start(clock, clock.Now(), milliseconds(looks + 1), nanoseconds(0), hours(1));
     response_.Clear();
     return Predict(*snapshot_, RequestLimits(), budget, request, &scratch_, &response_);
   }
@@ -130,7 +130,7 @@ TEST_F(PredictItemsTest, AModelWithoutACatalogueSaysSo) {
   const model::TestFiles files = model::FilesOf({.k = 1, .v = {{0.5F}}, .biases = {0.0F}});
   const loader::Snapshot without(files.weights, TestKernels());
   const FakeClock clock{nanoseconds(0)};
-  const auto budget = RequestBudget::Start(clock, hours(1), nanoseconds(0), hours(1));
+  const auto budget = RequestBudget::Start(clock, clock.Now(), hours(1), nanoseconds(0), hours(1));
   v1::PredictRequest request = ContextAlone();
   request.mutable_items();
   EXPECT_EQ(Predict(without, RequestLimits(), budget, request, &scratch_, &response_).code(),

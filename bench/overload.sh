@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# What is left of the server at three times the load that it can carry.
+#
+# The server gets one half of the processors and the load generator the other, so that requests do not get dearer because
+# more are sent. bench/overload.py, which drives both, looks for the highest goodput: answers per second that are complete
+# and within the budget, counted from when the request was due. Then it offers 0.7 of that, for some seconds three times it,
+# and 0.7 again. Requests have the budget as their gRPC deadline, and are not sent again when they are refused.
+#
+# Fails when the goodput at three times the load is below 90 % of the maximum, when the p99 of answered requests is above the
+# budget, or when it takes more than 1 s after the load has fallen until 99 % of the requests are answered in time again.
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/common.sh
+source scripts/serving.sh
+
+usage() {
+  cat <<'TEXT'
+usage: bench/overload.sh [--candidates N] [--form packed|features] [--rows N] [--seconds N] [--rounds N]
+                         [--connections N] [--budget-ms N] [--config LINE] [--dir DIR] [--json FILE]
+
+  --candidates N   per request, of 10 features each, with 20 of the context; 1000 if not given
+  --form FORM      features if not given
+  --rows N         rows of the weight file, 64 bytes each; 1000000 if not given
+  --seconds N      of overload in a round; 8 if not given
+  --rounds N       3 if not given
+  --connections N  8 if not given
+  --budget-ms N    20 if not given
+  --config LINE    one more line of the server's configuration, such as 'overload: {adaptive: false}'
+  --dir DIR        where to keep files, about 3 times the weight file; a temporary folder if not given
+  --json FILE      write the figures there too; a relative name is one in the repository
+TEXT
+}
+
+candidates=1000 form=features rows=1000000 seconds=8 rounds=3 connections=8 budget_ms=20 config='' dir='' json=''
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --candidates | --form | --rows | --seconds | --rounds | --connections | --budget-ms | --config | --dir | --json)
+      [[ $# -ge 2 ]] || { usage >&2; exit 2; }
+      name=${1#--}
+      printf -v "${name//-/_}" '%s' "$2"
+      shift 2 ;;
+    --help | -h) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+
+bin=$(realpath "${FMSERVE_BUILD:-$build_root/release}/bin")
+fm=$bin/fm fmserve=$bin/fmserve model=ctr
+work=$(mktemp -d "${dir:-${TMPDIR:-/tmp}}/fmserve-overload.XXXXXX")
+target=unix:$work/grpc.sock
+server_pid=''
+
+cleanup() {
+  if [[ -n $server_pid ]] && kill "$server_pid" 2>/dev/null; then wait "$server_pid" || true; fi
+  rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+processors=$(nproc)
+((processors >= 2)) || fail 'the server and the load generator need a processor each'
+half=$((processors / 2))
+server_cpus=0-$((half - 1)) generator_cpus=$half-$((processors - 1))
+
+say "a weight file of $rows rows, k = 16, f16"
+"$bin/make_weights" --rows "$rows" --k 16 --context-fields 20 --item-fields 10 --strings --out "$work/model.fmw" \
+  --data "$work"
+"$fm" publish "$work/model.fmw" --store "$work/store" --model "$model" >/dev/null
+rm "$work/model.fmw"
+cat >"$work/fmserve.yaml" <<YAML
+listen: ["$target"]
+http_listen: ""
+cache_dir: $work/cache
+models:
+  - {name: $model, store: $work/store, budget_ms: $budget_ms}
+$config
+YAML
+taskset -c "$server_cpus" "$fmserve" --config "$work/fmserve.yaml" >"$work/server.log" 2>&1 &
+server_pid=$!
+wait_until 60 is_serving 1 || fail "the model does not serve: $(tail -n 1 "$work/server.log")"
+
+say "$rounds rounds of about $((seconds * 6)) s: $candidates candidates, $form, processors $server_cpus and $generator_cpus"
+python3 bench/overload.py --fm "$fm" --work "$work" --target "$target" --server "$server_pid" \
+  --generator "taskset -c $generator_cpus" --form "$form" --candidates "$candidates" --connections "$connections" \
+  --budget-ms "$budget_ms" --seconds "$seconds" --rounds "$rounds" ${json:+--json "$json"}
