@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-LOADS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)  # of a closed loop's rate; the best goodput among them is the maximum
+LOADS = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)  # of a closed loop's rate; the best goodput among them is the maximum
 OVERLOAD = 3.0
 BASE = 0.7  # what goes on when the overload ends
 BIN_SECONDS = 0.05
