@@ -47,11 +47,12 @@ bin=$(realpath "${FMSERVE_BUILD:-$build_root/release}/bin")
 fm=$bin/fm fmserve=$bin/fmserve model=ctr
 work=$(mktemp -d "${dir:-${TMPDIR:-/tmp}}/fmserve-swap.XXXXXX")
 target=unix:$work/grpc.sock
-server_pid='' load_pid=''
+server_pid='' load_pid='' log_pid=''
 
 cleanup() {
   if [[ -n $load_pid ]] && kill "$load_pid" 2>/dev/null; then wait "$load_pid" || true; fi
   if [[ -n $server_pid ]] && kill "$server_pid" 2>/dev/null; then wait "$server_pid" || true; fi
+  if [[ -n $log_pid ]]; then kill "$log_pid" 2>/dev/null || true; fi
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -67,6 +68,16 @@ peak() { awk '/^VmHWM/ { printf "%.0f MB", $2 / 1024 }' "/proc/$server_pid/statu
 # ms of processor time, of all processors, that the host of a virtual machine gave to others since the start.
 stolen_ms() { awk '/^cpu / { print $9 * 10 }' /proc/stat; }
 reset_peak() { echo 5 >"/proc/$server_pid/clear_refs"; }
+
+# wait_for_version N: by the server's log. A client that starts, asks and exits would take its share of the processors
+# within the swap.
+wait_for_version() {
+  local line
+  while IFS= read -r -t 60 -u "$log" line; do
+    [[ $line == *\"version_published\"*\"version\":$1,* ]] && return
+  done
+  return 1
+}
 
 load=("$fm" load --target "$target" --model "$model" --schema "$work/schema.yaml" --data "$work/rows.tsv"
   --candidates "$candidates" --json)
@@ -88,6 +99,8 @@ models:
 YAML
 "$fmserve" --config "$work/fmserve.yaml" >"$work/server.log" 2>&1 &
 server_pid=$!
+exec {log}< <(exec tail -n 0 -F "$work/server.log" 2>/dev/null)
+log_pid=$!
 wait_until 60 is_serving 1 || fail "version 1 does not serve: $(tail -n 1 "$work/server.log")"
 
 say 'highest rate: 10 s of 16 requests outstanding'
@@ -113,13 +126,12 @@ while ((SECONDS < end)); do
   begin=$(now)
   "$fm" publish "$file" --store "$work/store" --model "$model" >/dev/null
   published=$(now)
-  # One call that waits: asking again and again would take its share of the processor.
-  "$fm" reload --target "$target" --model "$model" --timeout 60s >/dev/null || fail "reload of version $version"
+  wait_for_version "$version" || fail "version $version does not serve: $(tail -n 1 "$work/server.log")"
   served=$(now)
-  is_serving "$version" || fail "version $version does not serve: $(tail -n 1 "$work/server.log")"
   sleep 1
   publishing+=${publishing:+,}$begin:$published
   swaps+=${swaps:+,}$published:$(now)
+  is_serving "$version" || fail "version $version does not serve: $(tail -n 1 "$work/server.log")"
   # Settled when the loader has dropped what it had to.
   sleep 2
   printf '    version %2d serves %.1f s after its publication; resident %s before, %s at most, %s after\n' "$version" \

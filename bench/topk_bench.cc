@@ -124,6 +124,27 @@ void BestOfFiltered(benchmark::State& state) {
   }
 }
 
+// Several users per call, who share a pass over the items.
+void BestOfBatch(benchmark::State& state) {
+  const FoldedCatalogue& folded = Folded(state.range(0), false);
+  const auto contexts = ScoreContexts(folded);
+  const auto batch = static_cast<size_t>(state.range(1));
+  std::vector<ContextQuery> queries(batch);
+  std::vector<TopKMemory> memories(batch);
+  std::vector<TopK> tops(batch);
+  size_t next = 0;
+  for (auto _ : state) {
+    for (ContextQuery& query : queries)
+      query = {.context = contexts[next++ % contexts.size()].get(), .k = kBest, .filter = nullptr};
+    folded.BestOfEach(
+        queries, [](size_t) { return true; }, memories, tops);
+    benchmark::DoNotOptimize(tops.data());
+  }
+  state.counters["seconds_per_context"] =
+      benchmark::Counter(static_cast<double>(batch) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
 constexpr int64_t kMillion = 1'000'000;
 
 BENCHMARK(ReadMemory)
@@ -138,6 +159,10 @@ BENCHMARK(BestOfGaussian)
 BENCHMARK(BestOfSkewed)
     ->ArgNames({"items", "K"})
     ->ArgsProduct({{kMillion, 5 * kMillion}, {100, 1000}})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BestOfBatch)
+    ->ArgNames({"items", "contexts"})
+    ->ArgsProduct({{kMillion}, {1, 2, 4, 8, 16}})
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(BestOfFiltered)
     ->ArgNames({"items", "share"})

@@ -1,4 +1,5 @@
 // The part of the state machine that keeps a catalogue beside the weights.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -107,9 +108,9 @@ std::vector<CatalogueChoice> ModelLoader::Impl::OtherCatalogues(bool operator_as
       newest != 0 && newest_catalogue_->size_bytes <= options_.gates.max_file_bytes;
   if (fits_server && (reload || newest != state.set_aside_version)) add(newest);
   if (!operator_asked) return choices;
-  for (auto cached = state.cached.rbegin(); cached != state.cached.rend(); ++cached) {
-    if (cached->first != newest) add(cached->first);
-  }
+  std::for_each(state.cached.rbegin(), state.cached.rend(), [&](const auto& cached) {
+    if (cached.first != newest) add(cached.first);
+  });
   return choices;
 }
 

@@ -111,8 +111,8 @@ ModelLoader::Clock::time_point ModelLoader::Impl::NextWakeUp() const {
   return next;
 }
 
-ModelLoader::Impl::PollJob ModelLoader::Impl::MakePollJob(
-    const CacheState& state, const std::optional<Manifest>& newest) const {
+ModelLoader::Impl::PollJob ModelLoader::Impl::MakePollJob(const CacheState& state,
+                                                          const std::optional<Manifest>& newest) {
   PollJob job{.pinned_version = state.pinned_version};
   if (newest) job.known_sha256 = newest->sha256;
   for (const auto& [version, rejection] : state.rejections)

@@ -96,7 +96,7 @@ class ModelLoader::Impl {
   bool RemoveFiles(Lock& lock);
 
   void StartPoll();
-  PollJob MakePollJob(const CacheState& state, const std::optional<Manifest>& newest) const;
+  static PollJob MakePollJob(const CacheState& state, const std::optional<Manifest>& newest);
   PollResult Poll(Source& source, const PollJob& job) const;  // on the worker, without the mutex
   void OnPolled(const PollResult& weights, const PollResult& catalogue);
   void StartPreparing(uint64_t version, bool operator_asked, bool reload);

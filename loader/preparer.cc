@@ -178,7 +178,7 @@ Prepared Preparer::VerifyWeights(const PrepareJob& job, const std::string& path,
 }
 
 Prepared Preparer::FoldWithWeights(const PrepareJob& job, const std::string& fingerprint,
-                                   std::shared_ptr<const Snapshot> weights,
+                                   const std::shared_ptr<const Snapshot>& weights,
                                    model::Checkpoint checkpoint, const Progress& progress) {
   absl::StatusOr<std::shared_ptr<const Snapshot>> folded =
       FoldSnapshot(options_, *weights, job.serving->shared_catalogue()->shared_file(), checkpoint);

@@ -73,8 +73,8 @@ class Preparer {
                            const std::string& fingerprint, model::Checkpoint checkpoint,
                            const Progress& progress) const;
   Prepared FoldWithWeights(const PrepareJob& job, const std::string& fingerprint,
-                           std::shared_ptr<const Snapshot> weights, model::Checkpoint checkpoint,
-                           const Progress& progress);
+                           const std::shared_ptr<const Snapshot>& weights,
+                           model::Checkpoint checkpoint, const Progress& progress);
 
   const LoaderOptions& options_;
   Source& weights_;

@@ -1,8 +1,10 @@
-// FoldedCatalogue::Best: the scan of one request.
+// FoldedCatalogue::Best and BestOfEach: the scan of one context, and of several side by side.
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "model/folded_catalogue.h"
 #include "model/item_filter.h"
@@ -35,44 +37,59 @@ double Dot(std::span<const float> a, std::span<const float> b) {
 
 }  // namespace
 
+// The scan of one context, a group at a time, so that others can take their turn in between.
 class CatalogueScan {
  public:
-  CatalogueScan(const FoldedCatalogue& catalogue, const Scratch& context, const ItemFilter* filter,
-                TopKMemory& memory)
+  // Uses `memory` from here to Finish.
+  CatalogueScan(const FoldedCatalogue& catalogue, const ContextQuery& query, TopKMemory& memory)
       : catalogue_(catalogue),
         blocks_(catalogue.blocks_),
-        sums_(context.context_sums().first(PaddedK(catalogue.weights_->info().k))),
+        context_score_(query.context->context_score()),
+        sums_(query.context->context_sums().first(PaddedK(catalogue.weights_->info().k))),
         quantized_(blocks_.Quantize(sums_)),
         sums_norm_(quantized_.residual_norm_factor),
-        filter_(filter == nullptr ? std::span<const uint64_t>() : filter->words()),
-        memory_(memory) {}
-
-  // Where in the order it ended.
-  uint32_t Run(size_t k, absl::FunctionRef<bool()> keep_going) {
-    const uint32_t size = catalogue_.catalogue_->size();
+        filter_(query.filter == nullptr ? std::span<const uint64_t>() : query.filter->words()),
+        memory_(memory) {
+    const size_t k = std::min(query.k, kMaxTopK);
     memory_.candidates_.Reset(k, kScanGroupItems);
-    uint32_t covered_items = k == 0 ? size : 0;
-    uint32_t work = kWorkPerQuestion;
-    for (uint32_t group = 0; covered_items < size; ++group) {
-      if (work >= kWorkPerQuestion) {
-        if (!keep_going()) break;
-        work = 0;
-      }
-      const ScanBound& bound = blocks_.bound(group);
-      if (OutOfReach(bound.norm, bound.bias_rest)) {
-        covered_items = size;
-        break;
-      }
-      if (!OutOfReach(bound.norm, bound.bias) && !FilteredOut(group)) work += ScanGroup(group);
-      covered_items = std::min(size, (group + 1) * kScanGroupItems);
+    if (k == 0) covered_items_ = size();
+    done_ = covered_items_ == size();
+  }
+
+  bool done() const { return done_; }
+
+  // Scans the next group, or proves that it need not; only before it is done.
+  void ScanNext(absl::FunctionRef<bool()> keep_going) {
+    if (work_ >= kWorkPerQuestion) {
+      done_ = !keep_going();
+      if (done_) return;
+      work_ = 0;
     }
+    const ScanBound& bound = blocks_.bound(group_);
+    if (OutOfReach(bound.norm, bound.bias_rest)) {
+      covered_items_ = size();
+    } else {
+      if (!OutOfReach(bound.norm, bound.bias) && !FilteredOut(group_)) work_ += ScanGroup(group_);
+      ++group_;
+      covered_items_ = std::min(size(), group_ * kScanGroupItems);
+    }
+    done_ = covered_items_ == size();
+  }
+
+  // When it is done: what it found.
+  TopK Finish() {
     memory_.candidates_.Prune();
     MakeExact();
     memory_.candidates_.KeepBest();
-    return covered_items;
+    memory_.ranked_.clear();
+    for (const Candidate& candidate : memory_.candidates_.all())
+      memory_.ranked_.push_back({candidate.item, context_score_ + candidate.lower});
+    return {.items = memory_.ranked_, .covered_items = covered_items_};
   }
 
  private:
+  uint32_t size() const { return catalogue_.catalogue_->size(); }
+
   bool OutOfReach(double norm, double bias) const {
     const double upper = norm * sums_norm_ + bias + std::abs(bias) * kBiasSlack;
     return upper < memory_.candidates_.threshold();
@@ -145,23 +162,46 @@ class CatalogueScan {
 
   const FoldedCatalogue& catalogue_;
   const ScanBlocks& blocks_;
+  const double context_score_;
   const std::span<const float> sums_;
   const ScanContext quantized_;
   const double sums_norm_;
   const std::span<const uint64_t> filter_;
   TopKMemory& memory_;
+  uint32_t group_ = 0;  // the next
+  uint32_t work_ = kWorkPerQuestion;
+  uint32_t covered_items_ = 0;
+  bool done_ = false;
 };
 
 TopK FoldedCatalogue::Best(const Scratch& context, size_t k, const ItemFilter* filter,
                            absl::FunctionRef<bool()> keep_going, TopKMemory& memory) const {
-  TopK top;
-  top.covered_items =
-      CatalogueScan(*this, context, filter, memory).Run(std::min(k, kMaxTopK), keep_going);
-  memory.ranked_.clear();
-  for (const Candidate& candidate : memory.candidates_.all())
-    memory.ranked_.push_back({candidate.item, context.context_score() + candidate.lower});
-  top.items = memory.ranked_;
-  return top;
+  CatalogueScan scan(*this, {.context = &context, .k = k, .filter = filter}, memory);
+  while (!scan.done()) scan.ScanNext(keep_going);
+  return scan.Finish();
+}
+
+void FoldedCatalogue::BestOfEach(std::span<const ContextQuery> queries,
+                                 absl::FunctionRef<bool(size_t)> keep_going,
+                                 std::span<TopKMemory> memories, std::span<TopK> tops) const {
+  assert(memories.size() == queries.size() && tops.size() == queries.size());
+  for (size_t first = 0; first < queries.size(); first += kScanContexts) {
+    const size_t count = std::min(kScanContexts, queries.size() - first);
+    std::optional<CatalogueScan> scans[kScanContexts];
+    for (size_t i = 0; i < count; ++i)
+      scans[i].emplace(*this, queries[first + i], memories[first + i]);
+    // The group that the first scan brings into the cache is there for the others.
+    for (bool all_done = false; !all_done;) {
+      all_done = true;
+      for (size_t i = 0; i < count; ++i) {
+        CatalogueScan& scan = *scans[i];
+        if (scan.done()) continue;
+        scan.ScanNext([&] { return keep_going(first + i); });
+        all_done = all_done && scan.done();
+      }
+    }
+    for (size_t i = 0; i < count; ++i) tops[first + i] = scans[i]->Finish();
+  }
 }
 
 }  // namespace fmserve::model

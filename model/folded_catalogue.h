@@ -37,6 +37,10 @@ class ItemFilter;
 
 inline constexpr size_t kMaxTopK = 1000;
 
+// How many contexts BestOfEach scans side by side
+// (docs/decisions/0041-contexts-share-a-scan.md).
+inline constexpr size_t kScanContexts = 16;
+
 // An item and its score, before calibration and link (Scorer::Predict).
 struct RankedItem {
   uint32_t item = 0;  // its number: CatalogueFile::ids() and so on
@@ -64,6 +68,13 @@ class TopKMemory {
   ScanHit hits_[kScanGroupBlocks];
 };
 
+// What FoldedCatalogue::BestOfEach is asked about one context: the arguments of Best. Owns nothing.
+struct ContextQuery {
+  const Scratch* context = nullptr;  // never null when asked
+  size_t k = 0;
+  const ItemFilter* filter = nullptr;
+};
+
 // Immutable; safe from any thread.
 class FoldedCatalogue {
  public:
@@ -87,6 +98,17 @@ class FoldedCatalogue {
   // microseconds more. Does not allocate when `memory` is warm.
   TopK Best(const Scratch& context, size_t k, const ItemFilter* filter,
             absl::FunctionRef<bool()> keep_going, TopKMemory& memory) const;
+
+  // The same as Best for each of any number of queries, of which kScanContexts at a time read the
+  // items once between them: for many contexts whose answers may wait for each other. Their filters
+  // may be one object. `memories` and `tops` are as many as `queries`; tops[i] belongs to
+  // queries[i] and is valid until the next use of memories[i].
+  //
+  // keep_going(i) is what Best asks for queries[i], at the same places of its scan; after false it
+  // ends, and the others go on. All that are scanned together take turns between two questions
+  // about one, and none is answered before all of them are.
+  void BestOfEach(std::span<const ContextQuery> queries, absl::FunctionRef<bool(size_t)> keep_going,
+                  std::span<TopKMemory> memories, std::span<TopK> tops) const;
 
   // The items with these ids; kNoItem where there is none, also for ids of the other type. The
   // sizes are the same. Does not allocate.

@@ -8,12 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <fstream>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 
 namespace fmserve::model {
 
@@ -57,30 +53,6 @@ absl::Status MappedFile::ReleasePages(Checkpoint checkpoint) const {
     if (absl::Status status = checkpoint(); !status.ok()) return status;
   }
   return absl::OkStatus();
-}
-
-// A mapping begins with a line "7f21c0000000-7f21c0200000 r--s ...", and lines like
-// "FilePmdMapped:      2048 kB" follow.
-uint64_t MappedFile::HugePageBytes() const {
-  constexpr absl::string_view kHugePages = "FilePmdMapped:";
-  const auto begin = reinterpret_cast<uintptr_t>(data_);
-  std::ifstream maps("/proc/self/smaps");
-  std::string line;
-  bool inside = false;
-  uint64_t kilobytes = 0;
-  while (std::getline(maps, line)) {
-    uint64_t value = 0;
-    if (absl::SimpleHexAtoi(line.substr(0, line.find('-')), &value)) {
-      inside = value >= begin && value < begin + size_;
-      continue;
-    }
-    absl::string_view text = line;
-    if (inside && absl::ConsumePrefix(&text, kHugePages) && absl::ConsumeSuffix(&text, " kB") &&
-        absl::SimpleAtoi(text, &value)) {
-      kilobytes += value;
-    }
-  }
-  return kilobytes * 1024;
 }
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/checkpoint.h"
+#include "model/huge_pages.h"
 
 namespace fmserve::model {
 
@@ -37,11 +38,10 @@ class MappedFile {
   // once, finds nothing left. The bytes stay readable: a page that is read comes back.
   absl::Status ReleasePages(Checkpoint checkpoint) const;
 
-  // How much of it the kernel has mapped with 2 MB pages, by /proc/self/smaps; 0 when that cannot
-  // be read. Linux gives such pages to a file that it reads from the disk itself (AtomicFile with
-  // kDirect), on file systems with large folios: XFS since 5.18, ext4 since 6.16. Takes
-  // milliseconds.
-  uint64_t HugePageBytes() const;
+  // How much of it the kernel has mapped with 2 MB pages (model/huge_pages.h). Linux gives such
+  // pages to a file that it reads from the disk itself (AtomicFile with kDirect), on file systems
+  // with large folios: XFS since 5.18, ext4 since 6.16.
+  uint64_t HugePageBytes() const { return model::HugePageBytes(bytes()); }
 
  private:
   MappedFile() = default;

@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "model/atomic_file.h"
+#include "model/huge_pages.h"
 
 namespace fmserve::model {
 namespace {
@@ -78,6 +81,9 @@ TEST(MappedFileTest, CountsTheHugePagesThatTheKernelGaveIt) {
   // Whether it gives any is for the file system to say.
   EXPECT_EQ(file->HugePageBytes() % kHugePageBytes, 0U);
   EXPECT_LE(file->HugePageBytes(), content.size());
+  const std::optional<uint64_t> scanned_bytes = HugePageBytesByScan(file->bytes());
+  if (!scanned_bytes) GTEST_SKIP() << "this kernel has no PAGEMAP_SCAN";
+  EXPECT_EQ(*scanned_bytes, HugePageBytesBySmaps(file->bytes()));
 }
 
 TEST(MappedFileTest, ReleasesItsPagesInStepsAndStaysReadable) {

@@ -107,6 +107,8 @@ TEST(TopKAllocationTest, TheBestKWithAFilterDoNotAllocateOnceWarm) {
   Scratch context;
   ScoreTestContext(files, kernels, 0, context);
   TopKMemory memory;
+  TopKMemory memories[2];
+  TopK tops[2];
   ItemFilter filter;
   const std::vector<uint64_t> seen = {2, 4, 6};
   const auto request = [&](size_t k) {
@@ -114,7 +116,12 @@ TEST(TopKAllocationTest, TheBestKWithAFilterDoNotAllocateOnceWarm) {
     bool ok = filter.AttributeIn("parity", values).ok();
     ok = ok && filter.ExcludeIds(seen).ok() && filter.And(2).ok() && filter.End().ok();
     ok = ok && folded->Best(context, k, &filter, Always, memory).items.size() == k;
-    return ok && folded->Best(context, k, nullptr, Always, memory).items.size() == k;
+    ok = ok && folded->Best(context, k, nullptr, Always, memory).items.size() == k;
+    const ContextQuery queries[] = {{.context = &context, .k = k, .filter = &filter},
+                                    {.context = &context, .k = k, .filter = nullptr}};
+    folded->BestOfEach(
+        queries, [](size_t) { return true; }, memories, tops);
+    return ok && tops[0].items.size() == k && tops[1].items.size() == k;
   };
   EXPECT_TRUE(request(1000));
   const int before = allocations;

@@ -1,7 +1,9 @@
 #include "tools/topk/ranker.h"
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -36,11 +38,25 @@ uint32_t Ranker::items_count() const {
   return filter_ ? filter_->CountItems() : folded_->file().size();
 }
 
-absl::Status Ranker::RankUser(const UserBatch& batch, size_t user, Worker& worker) {
-  scorer_.ScoreContext(batch.context(user), worker.scratch);
-  const model::ItemFilter* filter = filter_ ? &*filter_ : nullptr;
-  const model::TopK best = folded_->Best(
-      worker.scratch, k_, filter, [] { return true; }, worker.memory);
+// At most kScanContexts users, in one pass.
+absl::Status Ranker::RankUsers(const UserBatch& batch, size_t begin, size_t end, Worker& worker) {
+  const size_t count = end - begin;
+  for (size_t i = 0; i < count; ++i) {
+    scorer_.ScoreContext(batch.context(begin + i), worker.contexts[i]);
+    worker.queries[i] = {
+        .context = &worker.contexts[i], .k = k_, .filter = filter_ ? &*filter_ : nullptr};
+  }
+  folded_->BestOfEach(
+      std::span(worker.queries).first(count), [](size_t) { return true; },
+      std::span(worker.memories).first(count), std::span(worker.tops).first(count));
+  for (size_t i = 0; i < count; ++i) {
+    const absl::Status status = WriteUser(batch, begin + i, worker.tops[i]);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Ranker::WriteUser(const UserBatch& batch, size_t user, const model::TopK& best) {
   const model::ItemIds& ids = folded_->file().ids();
   std::string& lines = lines_[user];
   lines.clear();
@@ -66,10 +82,15 @@ absl::Status Ranker::RankUser(const UserBatch& batch, size_t user, Worker& worke
 absl::Status Ranker::Rank(const UserBatch& batch, std::string& lines) {
   const size_t users = batch.users.size();
   if (lines_.size() < users) lines_.resize(users);
+  // Few users are spread over all threads first.
+  const size_t share = (users + workers_.size() - 1) / workers_.size();
+  const size_t step = std::clamp(share, size_t{1}, model::kScanContexts);
   std::atomic<size_t> next = 0;
   const auto work = [&](Worker& worker) {
-    for (size_t user = next++; user < users && worker.status.ok(); user = next++)
-      worker.status = RankUser(batch, user, worker);
+    for (size_t begin = next.fetch_add(step); begin < users && worker.status.ok();
+         begin = next.fetch_add(step)) {
+      worker.status = RankUsers(batch, begin, std::min(begin + step, users), worker);
+    }
   };
   std::vector<std::thread> threads;
   for (size_t i = 1; i < workers_.size(); ++i) threads.emplace_back(work, std::ref(*workers_[i]));

@@ -42,15 +42,19 @@ class Ranker {
   absl::Status Rank(const UserBatch& batch, std::string& lines);
 
  private:
+  // Of a thread, for the users of one pass over the items.
   struct Worker {
-    model::Scratch scratch;
-    model::TopKMemory memory;
+    model::Scratch contexts[model::kScanContexts];
+    model::TopKMemory memories[model::kScanContexts];
+    model::ContextQuery queries[model::kScanContexts];
+    model::TopK tops[model::kScanContexts];
     absl::Status status;
   };
 
   Ranker(std::shared_ptr<const model::FoldedCatalogue> folded, const model::KernelTable& kernels,
          const RankOptions& options);
-  absl::Status RankUser(const UserBatch& batch, size_t user, Worker& worker);
+  absl::Status RankUsers(const UserBatch& batch, size_t begin, size_t end, Worker& worker);
+  absl::Status WriteUser(const UserBatch& batch, size_t user, const model::TopK& best);
 
   std::shared_ptr<const model::FoldedCatalogue> folded_;
   model::Scorer scorer_;
