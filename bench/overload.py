@@ -1,29 +1,53 @@
 #!/usr/bin/env python3
 """Drives the server of overload.sh: how much it can carry, and what is left of that at three times the load.
 
-Exits with 1 if a bar is missed.
+Exits with 1 if a bar is missed, with 2 if nothing could be measured.
 """
 
 import argparse
 import concurrent.futures
 import json
 import math
+import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
 import time
 
-LOADS = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)  # of a closed loop's rate; the best goodput among them is the maximum
+FIRST_LOAD = 0.6  # of a closed loop's rate; then more and more, until the goodput falls
+LOAD_STEP = 1.15
+MAX_STEPS = 14
 OVERLOAD = 3.0
 BASE = 0.7  # what goes on when the overload ends
 BIN_SECONDS = 0.05
+RECOVERED_BINS = 10  # that many in a row without a late answer
+MAX_GENERATOR_LOAD = 0.85  # of its processors: above, requests leave late, and their wait is the generator's
+MAX_STOLEN = 0.02  # of the processors that the host of a virtual machine gave to others
 BARS = {"goodput_ratio": ("at_least", 0.9), "p99_of_budget": ("at_most", 1.0), "recovery_s": ("at_most", 1.0)}
 
 
 def cpu_seconds(pid):
     """User and system time of all threads of another process, to the nanosecond: clock_getcpuclockid(3)."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def children_seconds():
+    """User and system time of child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def stolen_seconds():
+    """Processor time of all processors that the host gave to others, since the start."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def fail(message):
+    print(f"overload.py: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 class Driver:
@@ -44,10 +68,10 @@ class Driver:
                    "--distinct", "200", "--seed", str(self.runs), "--records", records, "--json", *options]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         if done.returncode != 0 or not records.exists():
-            sys.exit(f"overload.py: {' '.join(map(str, command))}: {done.stderr.strip()}")
+            fail(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
         report = json.loads(done.stdout)
         if report["errors"].get("client_overload"):
-            sys.exit("overload.py: fm load could not keep up; give it more processors")
+            fail("fm load could not keep up; give it more processors")
         report["records"] = list(self.read(records))
         records.unlink()
         return report
@@ -75,29 +99,40 @@ def quantile(values, q):
 
 
 def find_maximum(driver, seconds):
-    """The highest goodput of several rates, per second, and the table of all."""
-    closed = driver.load("--closed-loop", str(8 * driver.arguments.connections), "--duration", f"{seconds:.0f}s")
+    """The highest goodput of rising rates, per second, and the table of all: (offered, goodput)."""
+    rate = FIRST_LOAD * driver.load("--closed-loop", str(2 * driver.arguments.connections), "--duration",
+                                    f"{seconds:.0f}s")["qps"]
     table = []
-    for load in LOADS:
-        rate = load * closed["qps"]
+    while len(table) < MAX_STEPS:
         table.append((rate, driver.goodput(driver.at_rate(rate, seconds)["records"], seconds)))
-    return max(goodput for _, goodput in table), table
+        best = max(goodput for _, goodput in table)
+        if len(table) >= 3 and all(goodput < 0.97 * best for _, goodput in table[-2:]):
+            break
+        rate *= LOAD_STEP
+    return best, table
 
 
 def recovery_seconds(driver, records, fall):
-    """From `fall` to the end of the last bin in which not 99 % of the requests were answered in time."""
+    """From `fall` to the first of RECOVERED_BINS bins in each of which 99 % of the requests were answered in time."""
     bins = {}
     for record in records:
         if record[0] >= fall:
             good, count = bins.get(int((record[0] - fall) / BIN_SECONDS), (0, 0))
             bins[int((record[0] - fall) / BIN_SECONDS)] = (good + driver.is_good(record), count + 1)
-    bad = [number for number, (good, count) in bins.items() if good < 0.99 * count - 1]
-    return (max(bad) + 1) * BIN_SECONDS if bad else 0.0
+    well_since = 0
+    for number in range(max(bins) + 1):
+        good, count = bins.get(number, (0, 0))
+        if good < 0.99 * count - 1:
+            well_since = number + 1
+        elif number + 1 - well_since == RECOVERED_BINS:
+            return well_since * BIN_SECONDS
+    return math.inf
 
 
 def overload(driver, maximum, seconds):
     """The maximum's BASE all the time, and what is missing to OVERLOAD times of it for `seconds` in the middle."""
     pid = driver.arguments.server
+    generator = children_seconds()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         base = pool.submit(driver.at_rate, BASE * maximum, seconds + 4)
         time.sleep(1.5)  # until both have read their data
@@ -114,9 +149,30 @@ def overload(driver, maximum, seconds):
     for record in both:
         outcomes[record[2]] = outcomes.get(record[2], 0) + 1
     return {"offered_per_s": len(both) / (fall - first), "outcomes": outcomes, "server_processors": cpu,
+            # Nearly all of it is spent in the burst.
+            "generator_load": (children_seconds() - generator) / seconds / driver.arguments.generator_processors,
             "goodput_ratio": driver.goodput(both, fall - first) / maximum,
             "p99_of_budget": quantile([r[1] for r in accepted], 0.99) / (driver.arguments.budget_ms / 1000),
             "recovery_s": recovery_seconds(driver, base["records"], fall)}
+
+
+def measure_round(driver, seconds):
+    """One round, and what it may not be used for: "" if nothing is wrong with it."""
+    stolen, begin = stolen_seconds(), time.monotonic()
+    maximum, table = find_maximum(driver, seconds / 2)
+    print("offered -> in time, per second: " +
+          ", ".join(f"{rate:.0f} -> {goodput:.0f}" for rate, goodput in table), flush=True)
+    result = {"maximum_per_s": maximum, "table": table, **overload(driver, maximum, seconds)}
+    result["stolen"] = (stolen_seconds() - stolen) / (time.monotonic() - begin) / os.cpu_count()
+    print(f"    at {result['offered_per_s']:.0f} per second: {result['goodput_ratio']:.1%} of the maximum in time, p99 of the "
+          f"accepted {result['p99_of_budget'] * driver.arguments.budget_ms:.1f} ms, in time again after "
+          f"{result['recovery_s']:.2f} s; {result['outcomes']}, server {result['server_processors']:.2f} processors, "
+          f"generator {result['generator_load']:.0%} of its own, {result['stolen']:.1%} went to others", flush=True)
+    if result["generator_load"] > MAX_GENERATOR_LOAD:
+        fail("the load generator has too few processors to offer three times the load: larger requests, or more processors")
+    if result["stolen"] > MAX_STOLEN:
+        return result, f"the host gave {result['stolen']:.1%} of the processors to others; {MAX_STOLEN:.0%} is the most"
+    return result, ""
 
 
 def main():
@@ -126,6 +182,7 @@ def main():
     parser.add_argument("--target", required=True)
     parser.add_argument("--server", required=True, type=int, metavar="PID")
     parser.add_argument("--generator", default="", help="what to run fm load with, as in 'taskset -c 1'")
+    parser.add_argument("--generator-processors", type=int, required=True)
     parser.add_argument("--form", required=True)
     parser.add_argument("--candidates", type=int, required=True)
     parser.add_argument("--connections", type=int, required=True)
@@ -137,16 +194,16 @@ def main():
 
     driver = Driver(arguments)
     rounds = []
-    for number in range(1, arguments.rounds + 1):
-        maximum, table = find_maximum(driver, arguments.seconds / 2)
-        print(f"round {number}: offered -> in time, per second: " +
-              ", ".join(f"{rate:.0f} -> {goodput:.0f}" for rate, goodput in table), flush=True)
-        result = overload(driver, maximum, arguments.seconds)
-        rounds.append({"maximum_per_s": maximum, **result})
-        print(f"    at {result['offered_per_s']:.0f} per second: {result['goodput_ratio']:.1%} of the maximum in time, "
-              f"p99 of the accepted {result['p99_of_budget'] * arguments.budget_ms:.1f} ms, in time again after "
-              f"{result['recovery_s']:.2f} s; {result['outcomes']}, {result['server_processors']:.2f} processors",
-              flush=True)
+    for _ in range(2 * arguments.rounds):
+        result, objection = measure_round(driver, arguments.seconds)
+        if objection:
+            print(f"    does not count: {objection}", flush=True)
+        else:
+            rounds.append(result)
+        if len(rounds) == arguments.rounds:
+            break
+    if not rounds:
+        fail("no round counts, so this run says nothing; run it again when the machine is quiet")
     report = {"candidates": arguments.candidates, "form": arguments.form, "rounds": rounds}
     for name, (kind, bar) in BARS.items():
         values = [r[name] for r in rounds]

@@ -126,6 +126,7 @@ void CheckLimits(v1::LimitsConfig* limits, Checker* checker) {
 void CheckOverload(v1::OverloadConfig* overload, Checker* checker) {
   if (!overload->has_adaptive()) overload->set_adaptive(true);
   checker->Uint(overload, "overload.", "max_in_flight", 1000, 1, 100000);
+  checker->Uint(overload, "overload.", "max_in_flight_mib", 256, 1, 65536);
   checker->Uint(overload, "overload.", "retry_delay_ms", 50, 1, 60000);
 }
 

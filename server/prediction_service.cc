@@ -92,8 +92,9 @@ grpc::ServerUnaryReactor* PredictionService::Receive(CallKind kind,
                          .response = response,
                          .reactor = reactor,
                          .arrival = now,
-                         .deadline = now + time_left};
-  switch (limiter_.Admit(time_left)) {
+                         .deadline = now + time_left,
+                         .request_bytes = request->Length()};
+  switch (limiter_.Admit(time_left, call.request_bytes)) {
     case Admission::kAdmitted:
       threads_.Run(call);
       break;
@@ -131,7 +132,8 @@ void PredictionService::Answer(const PendingCall& call) {
   FinishedRequest finished{.arrival = call.arrival,
                            .started = SystemClock().Now(),
                            .ended = {},
-                           .budget = longest_budget_};
+                           .budget = longest_budget_,
+                           .bytes = call.request_bytes};
   absl::Status status;
   if (finished.started >= call.deadline || call.context->IsCancelled()) {
     refusals_.Count(call.kind, Refusal::kExpired);

@@ -33,6 +33,7 @@ struct PendingCall {
   grpc::ServerUnaryReactor* reactor = nullptr;
   Clock::TimePoint arrival = {};
   Clock::TimePoint deadline = {};  // nobody waits for the answer after it
+  uint64_t request_bytes = 0;
 };
 
 struct ScoringOptions {

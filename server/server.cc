@@ -42,6 +42,7 @@ ServiceOptions ToServiceOptions(const v1::ServerConfig& config) {
   return {.limits = ToRequestLimits(config.limits()),
           .limiter = {.threads = config.scoring_threads(),
                       .max_in_flight = overload.max_in_flight(),
+                      .max_bytes_in_flight = uint64_t{overload.max_in_flight_mib()} << 20,
                       .adaptive = overload.adaptive()},
           .retry_delay = std::chrono::milliseconds(overload.retry_delay_ms())};
 }

@@ -79,7 +79,7 @@ class Simulation {
 
   void Arrive(Clock::TimePoint now, Phase* phase) {
     ++phase->sent;
-    if (limiter_.Admit(kBudget) != Admission::kAdmitted) {
+    if (limiter_.Admit(kBudget, 0) != Admission::kAdmitted) {
       ++phase->refused;
     } else if (running_.size() < options_.threads) {
       Start({now, phase}, now);
@@ -93,7 +93,7 @@ class Simulation {
                                  ? nanoseconds(0)  // dropped
                                  : nanoseconds(static_cast<int64_t>(
                                        static_cast<double>(cost_.count()) * spread_(random_)));
-    running_.push({{request.arrival, now, now + work, kBudget}, request.phase});
+    running_.push({{request.arrival, now, now + work, kBudget, 0}, request.phase});
   }
 
   void FinishUntil(Clock::TimePoint time) {
@@ -188,10 +188,10 @@ class LimiterTest : public testing::Test {
   void Finish(nanoseconds wait, nanoseconds work) {
     const Clock::TimePoint arrival = now_;
     now_ += wait + work;
-    limiter_.Finish({arrival, arrival + wait, now_, kBudget});
+    limiter_.Finish({arrival, arrival + wait, now_, kBudget, 0});
   }
   void AdmitAndFinish(nanoseconds wait, nanoseconds work) {
-    EXPECT_EQ(limiter_.Admit(kBudget), Admission::kAdmitted);
+    EXPECT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
     Finish(wait, work);
   }
 
@@ -200,13 +200,13 @@ class LimiterTest : public testing::Test {
 };
 
 TEST_F(LimiterTest, RefusedRequestsAreNotInFlight) {
-  while (limiter_.Admit(kBudget) == Admission::kAdmitted) {
+  while (limiter_.Admit(kBudget, 0) == Admission::kAdmitted) {
   }
   EXPECT_EQ(limiter_.in_flight(), limiter_.limit());
-  EXPECT_EQ(limiter_.Admit(kBudget), Admission::kOverLimit);
+  EXPECT_EQ(limiter_.Admit(kBudget, 0), Admission::kOverLimit);
   EXPECT_EQ(limiter_.in_flight(), limiter_.limit());
   Finish({}, {});
-  EXPECT_EQ(limiter_.Admit(kBudget), Admission::kAdmitted);
+  EXPECT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
 }
 
 TEST_F(LimiterTest, LongWaitsLowerTheLimitToOneRequestPerThreadAndNoFurther) {
@@ -223,50 +223,66 @@ TEST_F(LimiterTest, LongWorkWithoutWaitingDoesNotLowerIt) {
 TEST_F(LimiterTest, RequestsOfOneJamLowerItOnce) {
   const Clock::TimePoint arrival = now_;
   const size_t before = limiter_.limit();
-  for (int i = 0; i < 10; ++i) ASSERT_EQ(limiter_.Admit(kBudget), Admission::kAdmitted);
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
   for (int i = 0; i < 10; ++i) {
     const Clock::TimePoint started = arrival + kBudget + milliseconds(i);
-    limiter_.Finish({arrival, started, started + milliseconds(1), kBudget});
+    limiter_.Finish({arrival, started, started + milliseconds(1), kBudget, 0});
   }
   EXPECT_EQ(limiter_.limit(), before / 2);
 }
 
-TEST_F(LimiterTest, GrowsWhileItIsUsedUpToItsMaximum) {
-  for (int i = 0; i < 100'000; ++i) {
-    while (limiter_.Admit(kBudget) == Admission::kAdmitted) {
-    }
-    Finish({}, {});
-  }
+TEST_F(LimiterTest, BeginsAtItsMaximumAndGrowsBackToIt) {
+  EXPECT_EQ(limiter_.limit(), 100U);
+  for (int i = 0; i < 100; ++i) AdmitAndFinish(kBudget, {});
+  for (int i = 0; i < 10'000; ++i) AdmitAndFinish({}, microseconds(100));
   EXPECT_EQ(limiter_.limit(), 100U);
 }
 
-TEST_F(LimiterTest, DoesNotGrowWhileItIsNotUsed) {
-  const size_t before = limiter_.limit();
-  for (int i = 0; i < 100'000; ++i) AdmitAndFinish({}, microseconds(100));
-  EXPECT_EQ(limiter_.limit(), before);
+TEST_F(LimiterTest, OneTooLongWaitAmongShortOnesLeavesRoomForABurst) {
+  for (int i = 0; i < 100; ++i) AdmitAndFinish(kBudget, {});
+  for (int i = 0; i < 500; ++i) AdmitAndFinish({}, microseconds(100));
+  EXPECT_GT(limiter_.limit(), 30U);
+}
+
+TEST_F(LimiterTest, RequestsOfTooManyBytesAreRefusedUntilOneEnds) {
+  ConcurrencyLimiter limiter({.threads = 1, .max_in_flight = 100, .max_bytes_in_flight = 10});
+  EXPECT_EQ(limiter.Admit(kBudget, 6), Admission::kAdmitted);
+  EXPECT_EQ(limiter.Admit(kBudget, 5), Admission::kOverLimit);
+  EXPECT_EQ(limiter.Admit(kBudget, 4), Admission::kAdmitted);
+  EXPECT_EQ(limiter.in_flight(), 2U);
+  limiter.Finish({now_, now_, now_, kBudget, 6});
+  EXPECT_EQ(limiter.Admit(kBudget, 5), Admission::kAdmitted);
+}
+
+TEST_F(LimiterTest, RequestLargerThanTheLimitOfBytesIsLetInAlone) {
+  ConcurrencyLimiter limiter({.threads = 1, .max_in_flight = 100, .max_bytes_in_flight = 10});
+  EXPECT_EQ(limiter.Admit(kBudget, 11), Admission::kAdmitted);
+  EXPECT_EQ(limiter.Admit(kBudget, 1), Admission::kOverLimit);
+  limiter.Finish({now_, now_, now_, kBudget, 11});
+  EXPECT_EQ(limiter.Admit(kBudget, 11), Admission::kAdmitted);
 }
 
 TEST_F(LimiterTest, RequestWhoseTimeThoseBeforeItTakeIsTooLate) {
   AdmitAndFinish({}, milliseconds(4));
-  for (int i = 0; i < 6; ++i) ASSERT_EQ(limiter_.Admit(kBudget), Admission::kAdmitted);
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
   // Four wait, for two threads that take 4 ms each.
-  EXPECT_EQ(limiter_.Admit(milliseconds(8)), Admission::kTooLate);
-  EXPECT_EQ(limiter_.Admit(milliseconds(9)), Admission::kAdmitted);
+  EXPECT_EQ(limiter_.Admit(milliseconds(8), 0), Admission::kTooLate);
+  EXPECT_EQ(limiter_.Admit(milliseconds(9), 0), Admission::kAdmitted);
 }
 
 TEST_F(LimiterTest, RequestWithoutTimeIsTooLateAlsoWhenNothingIsUnderWay) {
-  EXPECT_EQ(limiter_.Admit(nanoseconds(0)), Admission::kTooLate);
-  EXPECT_EQ(limiter_.Admit(milliseconds(-1)), Admission::kTooLate);
+  EXPECT_EQ(limiter_.Admit(nanoseconds(0), 0), Admission::kTooLate);
+  EXPECT_EQ(limiter_.Admit(milliseconds(-1), 0), Admission::kTooLate);
   EXPECT_EQ(limiter_.in_flight(), 0U);
 }
 
 TEST(FixedLimiterTest, StaysWhereItWasSet) {
   ConcurrencyLimiter limiter({.threads = 1, .max_in_flight = 3, .adaptive = false});
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(limiter.Admit(kBudget), Admission::kAdmitted);
-  EXPECT_EQ(limiter.Admit(kBudget), Admission::kOverLimit);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(limiter.Admit(kBudget, 0), Admission::kAdmitted);
+  EXPECT_EQ(limiter.Admit(kBudget, 0), Admission::kOverLimit);
   for (int i = 0; i < 3; ++i) {
     const Clock::TimePoint arrival(seconds(i + 1));
-    limiter.Finish({arrival, arrival + kBudget, arrival + kBudget, kBudget});
+    limiter.Finish({arrival, arrival + kBudget, arrival + kBudget, kBudget, 0});
   }
   EXPECT_EQ(limiter.limit(), 3U);
 }

@@ -51,6 +51,7 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(config->scoring_threads(), std::max(1U, std::thread::hardware_concurrency()));
   EXPECT_TRUE(config->overload().adaptive());
   EXPECT_EQ(config->overload().max_in_flight(), 1000U);
+  EXPECT_EQ(config->overload().max_in_flight_mib(), 256U);
   EXPECT_EQ(config->overload().retry_delay_ms(), 50U);
 }
 
@@ -72,7 +73,7 @@ models:
     gates: {max_file_mib: 5, golden_tolerance: 0.5, allow_no_goldens: true, allow_version_decrease: true}
 limits: {max_message_kib: 1, max_candidates: 2, max_features_per_list: 3, max_features_per_request: 4, max_string_bytes: 5}
 scoring_threads: 6
-overload: {adaptive: false, max_in_flight: 7, retry_delay_ms: 8}
+overload: {adaptive: false, max_in_flight: 7, max_in_flight_mib: 9, retry_delay_ms: 8}
 )",
                                   "f.yaml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -88,6 +89,7 @@ overload: {adaptive: false, max_in_flight: 7, retry_delay_ms: 8}
   EXPECT_EQ(config->scoring_threads(), 6U);
   EXPECT_FALSE(config->overload().adaptive());
   EXPECT_EQ(config->overload().max_in_flight(), 7U);
+  EXPECT_EQ(config->overload().max_in_flight_mib(), 9U);
   EXPECT_EQ(config->overload().retry_delay_ms(), 8U);
 }
 
