@@ -23,8 +23,8 @@ usage: bench/overload.sh [--candidates N] [--form packed|features] [--rows N] [-
   --candidates N   per request, of 10 features each, with 20 of the context; 1000 if not given
   --form FORM      features if not given
   --rows N         rows of the weight file, 64 bytes each; 1000000 if not given
-  --seconds N      of overload in a round; 8 if not given
-  --rounds N       3 if not given
+  --seconds N      of overload in a round; 6 if not given
+  --rounds N       5 if not given
   --connections N  8 if not given
   --budget-ms N    20 if not given
   --config LINE    one more line of the server's configuration, such as 'overload: {adaptive: false}'
@@ -33,7 +33,7 @@ usage: bench/overload.sh [--candidates N] [--form packed|features] [--rows N] [-
 TEXT
 }
 
-candidates=1000 form=features rows=1000000 seconds=8 rounds=3 connections=8 budget_ms=20 config='' dir='' json=''
+candidates=1000 form=features rows=1000000 seconds=6 rounds=5 connections=8 budget_ms=20 config='' dir='' json=''
 while [[ $# -gt 0 ]]; do
   case $1 in
     --candidates | --form | --rows | --seconds | --rounds | --connections | --budget-ms | --config | --dir | --json)
@@ -81,7 +81,7 @@ taskset -c "$server_cpus" "$fmserve" --config "$work/fmserve.yaml" >"$work/serve
 server_pid=$!
 wait_until 60 is_serving 1 || fail "the model does not serve: $(tail -n 1 "$work/server.log")"
 
-say "$rounds rounds of about $((seconds * 6)) s: $candidates candidates, $form, processors $server_cpus and $generator_cpus"
+say "$rounds rounds of about $((seconds * 3 + 6)) s: $candidates candidates, $form, processors $server_cpus and $generator_cpus"
 python3 bench/overload.py --fm "$fm" --work "$work" --target "$target" --server "$server_pid" \
   --generator "taskset -c $generator_cpus" --generator-processors $((processors - half)) --form "$form" \
   --candidates "$candidates" --connections "$connections" --budget-ms "$budget_ms" --seconds "$seconds" --rounds "$rounds" \
