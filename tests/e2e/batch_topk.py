@@ -21,7 +21,7 @@ from one_node_slurm import OneNodeSlurm
 
 BATCH = pathlib.Path(__file__).resolve().parents[2] / "deploy/batch"
 FM = shutil.which("fm")
-SHARDS, THREADS = 16, 8  # of both files
+SHARDS, THREADS = 8, 8  # of both files
 # A shard must last to be caught behind a line of its journal, which come every 250 ms.
 SHARD_S = 0.6
 FIRST_USERS, MOST_USERS = 16_000, 4_000_000
@@ -157,7 +157,7 @@ class SlurmArrayTest(BatchTest):
 
     def test_killed_and_requeued_tasks_go_on_and_the_whole_is_the_same(self):
         self.rank_long_enough()
-        killed, preempted = "2", "9"
+        killed, preempted = "2", "5"
         job = self.submit()
         self.wait_until_in_the_middle(killed)
         self.kill(job, killed)
@@ -177,7 +177,7 @@ class SlurmArrayTest(BatchTest):
         self.wait_for_the_end()
         self.assertEqual(self.slurm.tasks(job), {task: ("FAILED", "3:0") for task in "123"})
         for task in "123":
-            self.assertIn("the Slurm array has 3 tasks, --shards says 16", self.log(job, task))
+            self.assertIn("the Slurm array has 3 tasks, --shards says 8", self.log(job, task))
         self.assertEqual(list(self.shared.glob(f"{OUT}*")), [])
 
 

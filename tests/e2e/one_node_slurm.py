@@ -1,7 +1,7 @@
-"""A Slurm of one node, on loopback and in a folder of its own, for root and for others; no cgroups, no systemd.
+"""A Slurm of one node in a folder of its own, for root and for others, without cgroups, systemd or a name in the DNS.
 
-Nothing outlives the test: daemons are its children and end with it, and what a dead slurmd leaves behind falls to it, the
-subreaper, and ends in stop().
+It obeys only those who can read the folder's munge key. Nothing outlives the test: daemons are its children and end with
+it, and what a dead slurmd leaves behind falls to it, the subreaper, and ends in stop().
 """
 
 import ctypes
@@ -26,7 +26,6 @@ ClusterName=fmserve-test
 SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort={controller_port}
 SlurmdPort={node_port}
-CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
@@ -95,6 +94,8 @@ class OneNodeSlurm:
         # munged wants its socket to be in reach of everybody; the key stays ours.
         for folder in (self.folder, self.folder / "munge"):
             folder.chmod(0o711)
+        # Else slurmd looks which version is mounted, and ends when none is, as in a chroot. None is used.
+        (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
         key = self.folder / "munge/key"
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(128))
