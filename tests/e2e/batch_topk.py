@@ -63,14 +63,15 @@ class BatchTest(unittest.TestCase):
                     [(rng.randrange(2), "u0", f"t{ad % TAGS}", f"ad{ad}") for ad in range(ITEMS)])
         write_table(cls.shared / "ads.tsv", ["ad"], [[f"ad{ad}"] for ad in range(ITEMS)])
         # Vectors that all items differ in make ranking slow, which is wanted here.
-        run_fm(cls.shared, ["train", "--schema", "schema.yaml", "--train", "train.tsv", "--out", "ctr.fmw", "--k", FACTORS,
-                            "--epochs", 1, "--init-stddev", 0.5])
+        run_fm(cls.shared, ["train", "--schema", "schema.yaml", "--train", "train.tsv", "--out", "ctr.fmw",
+                            "--k", FACTORS, "--epochs", 1, "--init-stddev", 0.5])
         run_fm(cls.shared, ["catalogue", "build", "--weights", "ctr.fmw", "--data", "ads.tsv", "--id", "ad", "--out",
                             "ads.fmc"])
 
     def rank_in_one_go(self, users):
         """Makes the table of users, and ranks for them without shards; returns the seconds that it took."""
-        write_table(self.shared / "users.tsv", ["user", "tag"], [(f"u{user}", f"t{user * 7 % TAGS}") for user in range(users)])
+        write_table(self.shared / "users.tsv", ["user", "tag"],
+                    [(f"u{user}", f"t{user * 7 % TAGS}") for user in range(users)])
         report = run_fm(self.shared, ["topk", "--weights", "ctr.fmw", "--catalogue", "ads.fmc", "--users", "users.tsv",
                                       "--k", 10, "--threads", THREADS, "--out", "whole.tsv", "--json"])
         return json.loads(report)["seconds"]
