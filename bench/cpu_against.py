@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """One measurement of cpu_against.sh: asks two servers in turns and compares their processor time, request by request kind.
 
-Appends the measurement to the history file. Exit code: 0 no loss; 1 the history ends in as many losses in a row as it
-takes; 2 could not measure; 3 a loss that another measurement, of servers started afresh, has to confirm.
+Appends the measurement to the history file. Exit code: 0 no loss; 3 a loss that another measurement, of servers started
+afresh, has to confirm; 4 the history ends in as many losses in a row as it takes; others: could not measure.
 """
 
 import argparse
@@ -133,7 +133,7 @@ def main():
     outcome, slow = verdict(history)
     if outcome == "loss":
         print(f"LOSS: {', '.join(slow)}: over {(AT_MOST - 1) * 100:.0f} % more processor time, {TIMES} times in a row")
-    return {"fine": 0, "loss": 1, "again": 3}[outcome]
+    return {"fine": 0, "again": 3, "loss": 4}[outcome]
 
 
 if __name__ == "__main__":

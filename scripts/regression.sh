@@ -28,16 +28,19 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
-cannot_measure() {
-  printf 'run: could not measure: %s\n' "$*" >&2
+# Exit code 1 means a loss, and nothing else.
+fail() {
+  printf 'could not measure: %s\n' "$*" >&2
   exit 2
 }
+set -E
+trap 'fail "the command in line $LINENO of $0 failed"' ERR
 
 # commit_of NAME: its full hash; fails when there is none in this repository.
 commit_of() { git rev-parse --verify --quiet --end-of-options "$1^{commit}"; }
 
 if [[ -n $against ]]; then
-  commit=$(commit_of "$against") || cannot_measure "'$against' is no commit of this repository"
+  commit=$(commit_of "$against") || fail "'$against' is no commit of this repository"
 elif ! commit=$(commit_of HEAD^1); then
   say 'HEAD has no parent here: it is the first commit, or the clone is shallow. Nothing to compare with'
   exit 0
@@ -57,8 +60,12 @@ programs=(fmserve)
 git diff --quiet "$commit" -- model/weight_format.h model/catalogue_format.h || programs+=(fm make_weights)
 say "building ${programs[*]} of $(git log -1 --format='%h (%s)' "$commit")"
 git archive "$commit" | tar -x -C "$tree"
-(cd "$tree" && FMSERVE_BUILD_ROOT=build ./run build release "${programs[@]}") ||
-  cannot_measure "commit $commit does not build with what is installed here: see above"
+if ! (cd "$tree" && FMSERVE_BUILD_ROOT=build ./run build release "${programs[@]}"); then
+  [[ -z $against ]] || fail "$against does not build here: see above"
+  # Whoever mends the build should not be stopped by it.
+  say 'the parent does not build here: see above. Nothing to compare with'
+  exit 0
+fi
 
 # What runs of a program: without its debug information, which tells of folders and lines.
 code_of() { objcopy --strip-debug --remove-section .note.gnu.build-id "$1" "$2"; }
