@@ -12,6 +12,7 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
 source scripts/serving.sh
+source bench/random_models.sh
 
 usage() {
   cat <<'TEXT'
@@ -48,41 +49,24 @@ if [[ -n $tcp ]]; then
   target=127.0.0.1:$(free_port)
   echo_target=127.0.0.1:$(free_port)
 fi
-server_pid='' echo_pid=''
 
 cleanup() {
-  local pid
-  for pid in $server_pid $echo_pid; do
-    if kill "$pid" 2>/dev/null; then wait "$pid" || true; fi
-  done
+  end_started
   rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-cat >"$work/fmserve.yaml" <<YAML
-listen: ["$target"]
-http_listen: ""
-cache_dir: $work/cache
-models:
-  - {name: large, store: $work/store, budget_ms: 1000}
-  - {name: small, store: $work/store, budget_ms: 1000}
-YAML
-
 say "weight files of $rows and 10000 rows, k = 16, f16"
-declare -A model_rows=([large]=$rows [small]=10000)
-for name in large small; do
-  mkdir "$work/$name"
-  "$bin/make_weights" --rows "${model_rows[$name]}" --k 16 --context-fields 20 --item-fields 10 --strings \
-    --out "$work/$name.fmw" --data "$work/$name"
-  "$fm" publish "$work/$name.fmw" --store "$work/store" --model "$name" >/dev/null
-  rm "$work/$name.fmw"
-done
+publish_random "$bin" "$work" large "$rows"
+publish_random "$bin" "$work" small 10000
+rm "$work"/*.fmw
 
-"$fmserve" --config "$work/fmserve.yaml" >"$work/server.log" 2>&1 &
-server_pid=$!
-"$bin/echo_server" --listen "$echo_target" --candidates 200 &
-echo_pid=$!
+serving_config "$work/store" "$work/cache" "$target" large small >"$work/fmserve.yaml"
+start "$work/server.log" "$fmserve" --config "$work/fmserve.yaml"
+server_pid=${started[-1]}
+start "$work/echo.log" "$bin/echo_server" --listen "$echo_target" --candidates 200
+echo_pid=${started[-1]}
 for model in large small; do
   wait_until 60 is_serving 1 || fail "$model does not serve: $(tail -n 1 "$work/server.log")"
 done

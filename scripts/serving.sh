@@ -38,3 +38,16 @@ is_serving() { [[ $(serving) == "$1" ]]; }
 is_rejected() { [[ $(state_of "$1") == rejected ]]; }
 
 now() { date +%s.%N; }
+
+# start LOG COMMAND…: runs the command until end_started; ${started[-1]} is its process.
+started=()
+start() {
+  "${@:2}" >"$1" 2>&1 &
+  started+=($!)
+}
+end_started() {
+  local pid
+  for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${started[@]}"; do wait "$pid" || true; done
+  started=()
+}
