@@ -4,9 +4,9 @@
 import argparse
 import json
 import statistics
-import subprocess
 import sys
-import time
+
+import fm_load
 
 # What is measured: name -> (server, model whose rows make the requests, form).
 MEASUREMENTS = {
@@ -27,27 +27,15 @@ RATIOS = [
 ]
 
 
-def cpu_seconds(pid):
-    """User and system time of all threads of another process, to the nanosecond: clock_getcpuclockid(3)."""
-    return time.clock_gettime((~pid << 3) | 2)
-
-
 def drive(arguments, server, model, form):
     """Microseconds of server CPU per request."""
     pid, _, target = getattr(arguments, server).partition("@")
-    data = f"{arguments.work}/{model}"
-    command = [arguments.fm, "load", "--target", target, "--model", model, "--schema", f"{data}/schema.yaml",
-               "--data", f"{data}/rows.tsv", "--form", form, "--candidates", "200", "--budget-ms", "1000",
-               "--rate", str(arguments.rate), "--duration", f"{arguments.seconds}s", "--json"]
-    before = cpu_seconds(int(pid))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    after = cpu_seconds(int(pid))
-    if done.returncode != 0:
-        sys.exit(f"wire_cost.py: {' '.join(command)}: {done.stderr.strip()}")
-    report = json.loads(done.stdout)
+    client = fm_load.Client(arguments.fm, target, model, f"{arguments.work}/{model}")
+    report = client.measure(int(pid), "--form", form, "--candidates", 200, "--budget-ms", 1000, "--rate", arguments.rate,
+                            "--duration", f"{arguments.seconds}s")
     if report["ok"] != report["sent"] or report["partial"] != 0:
         sys.exit(f"wire_cost.py: not every request was answered in full: {report}; try a lower --rate")
-    return (after - before) / report["ok"] * 1e6
+    return report["cpu_us"]
 
 
 def summary(values):

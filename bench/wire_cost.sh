@@ -51,10 +51,7 @@ fi
 server_pid='' echo_pid=''
 
 cleanup() {
-  local pid
-  for pid in $server_pid $echo_pid; do
-    if kill "$pid" 2>/dev/null; then wait "$pid" || true; fi
-  done
+  stop "$server_pid" "$echo_pid"
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -79,12 +76,11 @@ for name in large small; do
   rm "$work/$name.fmw"
 done
 
-"$fmserve" --config "$work/fmserve.yaml" >"$work/server.log" 2>&1 &
-server_pid=$!
+run_server
 "$bin/echo_server" --listen "$echo_target" --candidates 200 &
 echo_pid=$!
 for model in large small; do
-  wait_until 60 is_serving 1 || fail "$model does not serve: $(tail -n 1 "$work/server.log")"
+  must_serve 1
 done
 
 say "$rounds rounds of 6 times $seconds s at $rate requests per second"
