@@ -49,12 +49,12 @@ def eigen(bin_dir):
     for case, results in cases.items():
         work, place, k, who = re.fullmatch(r"(\w+)/(\w+)/k:(\d+)/(.+)", case).groups()
         contests.setdefault((work, place, k), {})[who] = sorted(results, key=lambda r: r["repetition_index"])
-    for (work, place, k), times in contests.items():
+    for (work, place, k), times in sorted(contests.items()):
         per_row = {who: [r["per_row"] * 1e9 for r in results] for who, results in times.items()}
         theirs = min((who for who in per_row if who.startswith("Eigen")), key=lambda who: sum(per_row[who]))
         name = f"{WORK[work]}, k={k}, {place.replace('_', ' ')}"
         yield row(f"{name}: {theirs}, f32", "ns", per_row[theirs])
-        for ours in (who for who in per_row if not who.startswith("Eigen")):
+        for ours in sorted(who for who in per_row if not who.startswith("Eigen")):
             yield row(f"{name}: throughput of ours ({ours}) over {theirs}", "x",
                       [e / o for e, o in zip(per_row[theirs], per_row[ours])])
 

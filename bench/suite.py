@@ -55,7 +55,8 @@ def known_items(bin_dir):
 
 def top_k(bin_dir):
     """The exact best K of a catalogue on one core, beside reading the same bytes."""
-    cases = google_benchmark(bin_dir, "topk_bench", "ReadMemory|(Gaussian|Skewed).*K:100$|share:(10|1000)$", seconds=0.2)
+    cases = google_benchmark(bin_dir, "topk_bench", "ReadMemory|(Gaussian|Skewed).*K:100$|share:(10|1000)$",
+                             repetitions=3, seconds=0.2)
     times = {case: [r["cpu_time"] for r in results] for case, results in cases.items()}
     for items, bar in ((1_000_000, 3.5), (5_000_000, 16.0)):
         scan, read = times[f"BestOfGaussian/items:{items}/K:100"], times[f"ReadMemory/items:{items}"]
@@ -97,7 +98,7 @@ def faiss(bin_dir):
 
 def wire(_bin_dir):
     """Server CPU of whole requests beside an echo."""
-    report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "2"])
+    report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "1.5"])
     for name, cost in report["cpu_us_per_request"].items():
         yield summary_row(f"server CPU of a request, 200 x 10 + 20: {name}", "us", cost)
     for ratio in report["ratios"]:

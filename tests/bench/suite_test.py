@@ -123,8 +123,8 @@ class CurveStepsTest(unittest.TestCase):
                  for who, ns in (("f32", 2), ("f16", 3), ("Eigen, slow", 9), ("Eigen, fast", 6))}
         rows = self.figures(curve_steps.eigen, cases)
         self.assertEqual([(row.name.partition(": ")[2], round(row.median, 6)) for row in rows],
-                         [("Eigen, fast, f32", 6), ("throughput of ours (f32) over Eigen, fast", 3),
-                          ("throughput of ours (f16) over Eigen, fast", 2)])
+                         [("Eigen, fast, f32", 6), ("throughput of ours (f16) over Eigen, fast", 2),
+                          ("throughput of ours (f32) over Eigen, fast", 3)])
 
 
 class CompareTest(unittest.TestCase):
