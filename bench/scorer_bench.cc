@@ -20,6 +20,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -58,7 +59,11 @@ struct Spec {
   int64_t keys_count = 0;
   Quantization quantization = Quantization::kF16;
   uint32_t k = 16;
-  auto operator<=>(const Spec&) const = default;
+
+  bool operator<(const Spec& other) const {
+    return std::tie(keys_count, quantization, k) <
+           std::tie(other.keys_count, other.quantization, other.k);
+  }
 };
 
 std::string WriteFile(const Spec& spec) {

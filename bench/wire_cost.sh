@@ -17,7 +17,7 @@ usage() {
   cat <<'TEXT'
 usage: bench/wire_cost.sh [--rows N] [--rate N] [--seconds N] [--rounds N] [--tcp] [--dir DIR] [--json FILE]
 
-  --rows N     rows of the large weight file, 64 bytes each; 10000000 if not given. The small one has 10000
+  --rows N     rows of the large weight file, 128 bytes each; 10000000 if not given. The small one has 10000
   --rate N     requests per second; 1000 if not given
   --seconds N  of each measurement, six in a round; 3 if not given
   --rounds N   7 if not given
@@ -66,7 +66,7 @@ models:
   - {name: small, store: $work/store, budget_ms: 1000}
 YAML
 
-say "weight files of $rows and 10000 rows, k = 16, f16"
+say "weight files of $rows and 10000 rows, k = 16, f32"
 declare -A model_rows=([large]=$rows [small]=10000)
 for name in large small; do
   mkdir "$work/$name"
