@@ -106,11 +106,11 @@ def wire(_bin_dir):
         yield summary_row(f"server CPU: {ratio['ratio']}", "x", ratio, **bar)
 
 
-# Name -> generator of rows and series. Each takes the build folder.
+# Name -> generator of rows. Each takes the build folder.
 STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "top_k": top_k,
          "onnx_runtime": onnx_runtime, "faiss": faiss, "wire": wire}
 
-STEPS |= curve_steps.STEPS
+STEPS |= curve_steps.STEPS  # and of series
 
 
 def machine():
