@@ -18,7 +18,7 @@ usage() {
   cat <<'TEXT'
 usage: bench/wire_cost.sh [--rows N] [--rate N] [--seconds N] [--rounds N] [--tcp] [--dir DIR] [--json FILE]
 
-  --rows N     rows of the large weight file, 64 bytes each; 10000000 if not given. The small one has 10000
+  --rows N     rows of the large weight file, 128 bytes each; 10000000 if not given. The small one has 10000
   --rate N     requests per second; 1000 if not given
   --seconds N  of each measurement, six in a round; 3 if not given
   --rounds N   7 if not given
@@ -57,7 +57,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-say "weight files of $rows and 10000 rows, k = 16, f16"
+say "weight files of $rows and 10000 rows, k = 16, f32"
 publish_random "$bin" "$work" large "$rows"
 publish_random "$bin" "$work" small 10000
 rm "$work"/*.fmw
@@ -68,7 +68,7 @@ server_pid=${started[-1]}
 start "$work/echo.log" "$bin/echo_server" --listen "$echo_target" --candidates 200
 echo_pid=${started[-1]}
 for model in large small; do
-  wait_until 60 is_serving 1 || fail "$model does not serve: $(tail -n 1 "$work/server.log")"
+  must_serve 1
 done
 
 say "$rounds rounds of 6 times $seconds s at $rate requests per second"
