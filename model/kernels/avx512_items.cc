@@ -12,6 +12,7 @@
 namespace fmserve::model::avx512 {
 namespace {
 
+constexpr size_t kLanes = 16;       // floats per register
 constexpr size_t kGroup = 16;       // items whose sums are added up together
 constexpr size_t kChunkBytes = 32;  // factors per register, as words
 
@@ -21,7 +22,8 @@ inline double SumLanes(__m512 lanes) {
   return _mm512_reduce_add_pd(eight);
 }
 
-// Two sums of half as many lanes each, side by side, of either.
+// Of two vectors of partial sums one, in which half as many lanes belong to each. In the order in
+// which SumsOfLanes takes them.
 inline __m512i AddPairs(__m512i a, __m512i b) {
   return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
 }
@@ -97,7 +99,7 @@ void ScoreF32Items(const F32ItemRows& rows, const uint32_t* items, size_t n,
     if (i + ahead < n) PrefetchItem(rows, items[i + ahead]);
     const float* const vector = rows.vectors + items[i] * rows.padded_k;
     __m512 lanes = _mm512_setzero_ps();
-    for (size_t f = 0; f < rows.padded_k; f += kGroup) {
+    for (size_t f = 0; f < rows.padded_k; f += kLanes) {
       lanes = _mm512_fmadd_ps(_mm512_load_ps(vector + f), _mm512_loadu_ps(context.sums + f), lanes);
     }
     scores[i] = static_cast<float>(context.score + double{rows.biases[items[i]]} + SumLanes(lanes));
