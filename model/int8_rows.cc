@@ -51,9 +51,12 @@ void EncodeInt8Row(std::span<const float> factors, float bias, std::span<std::by
 
 Int8Context QuantizeContext(std::span<const float> sums, double score) {
   Int8Context context = {.score = score};
-  const bool finite = std::ranges::all_of(sums, [](float sum) { return std::isfinite(sum); });
-  const float largest = LargestMagnitude(sums);
-  if (!finite) {
+  // Bits of magnitudes are in their order, and what is not finite comes behind all that is.
+  uint32_t largest_bits = 0;
+  for (const float sum : sums)
+    largest_bits = std::max(largest_bits, std::bit_cast<uint32_t>(std::abs(sum)));
+  const auto largest = std::bit_cast<float>(largest_bits);
+  if (!std::isfinite(largest)) {
     context.scale = std::numeric_limits<float>::quiet_NaN();
     return context;
   }

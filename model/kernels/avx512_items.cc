@@ -12,8 +12,9 @@
 namespace fmserve::model::avx512 {
 namespace {
 
-constexpr size_t kLanes = 16;       // floats per register
-constexpr size_t kGroup = 16;       // items whose sums are added up together
+constexpr size_t kLanes = 16;  // floats per register
+constexpr size_t kGroup = 16;  // items whose sums are added up together
+constexpr size_t kLineBytes = 64;
 constexpr size_t kChunkBytes = 32;  // factors per register, as words
 
 inline double SumLanes(__m512 lanes) {
@@ -50,21 +51,25 @@ struct Group {
   alignas(64) uint64_t scale_and_bias[kGroup];
 };
 
-inline void LoadItem(const std::byte* row, const Int8ItemRows& rows, const Int8Context& context,
-                     size_t i, Group& group) {
+// kLineRows: rows of 64 bytes with scale and bias in the low bits, the case to be fast in.
+template <bool kLineRows>
+inline void LoadItem(const Int8ItemRows& rows, uint32_t item, const Int8Context& context, size_t i,
+                     Group& group) {
+  const size_t row_bytes = kLineRows ? kLineBytes : rows.row_bytes;
+  const std::byte* const row = rows.bytes + item * row_bytes;
   __m512i sum = _mm512_setzero_si512();
-  for (size_t f = 0; f < rows.row_bytes; f += kChunkBytes) {
+  for (size_t f = 0; f < row_bytes; f += kChunkBytes) {
     const __m512i q =
         _mm512_cvtepi8_epi16(_mm256_load_si256(reinterpret_cast<const __m256i*>(row + f)));
     sum = _mm512_add_epi32(sum, _mm512_madd_epi16(q, _mm512_load_si512(context.factors + f)));
   }
   group.lanes[i] = sum;
-  if (rows.in_low_bits) {
+  if (kLineRows || rows.in_low_bits) {
     group.scale_and_bias[i] = _mm512_test_epi8_mask(_mm512_load_si512(row), _mm512_set1_epi8(1));
   } else {
     _mm_storel_epi64(
         reinterpret_cast<__m128i*>(group.scale_and_bias + i),
-        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + rows.row_bytes - sizeof(uint64_t))));
+        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + row_bytes - sizeof(uint64_t))));
   }
 }
 
@@ -89,6 +94,28 @@ inline void ScoreGroup(const Group& group, const Int8Context& context, float* sc
                              _mm512_extractf32x8_ps(biases, 1), context.score));
 }
 
+template <bool kLineRows>
+[[gnu::always_inline]] inline void ScoreRows(const Int8ItemRows& rows, const uint32_t* items,
+                                             size_t n, const Int8Context& context, float* scores) {
+  const size_t ahead = RowsAhead(rows);
+  PrefetchFirst(rows, items, n);
+  Group group;
+  size_t i = 0;
+  for (; i + kGroup <= n; i += kGroup) {
+    for (size_t j = 0; j < kGroup; ++j) {
+      if (i + j + ahead < n) PrefetchItem(rows, items[i + j + ahead]);
+      LoadItem<kLineRows>(rows, items[i + j], context, j, group);
+    }
+    ScoreGroup(group, context, scores + i);
+  }
+  if (i == n) return;
+  for (size_t j = 0; j < kGroup; ++j)
+    LoadItem<kLineRows>(rows, items[i + j < n ? i + j : i], context, j, group);
+  float last[kGroup];
+  ScoreGroup(group, context, last);
+  for (size_t j = 0; i + j < n; ++j) scores[i + j] = last[j];
+}
+
 }  // namespace
 
 void ScoreF32Items(const F32ItemRows& rows, const uint32_t* items, size_t n,
@@ -108,25 +135,13 @@ void ScoreF32Items(const F32ItemRows& rows, const uint32_t* items, size_t n,
 
 void ScoreInt8Items(const Int8ItemRows& rows, const uint32_t* items, size_t n,
                     const Int8Context& context, float* scores) {
-  const size_t ahead = RowsAhead(rows);
-  PrefetchFirst(rows, items, n);
-  Group group;
-  size_t i = 0;
-  for (; i + kGroup <= n; i += kGroup) {
-    for (size_t j = 0; j < kGroup; ++j) {
-      if (i + j + ahead < n) PrefetchItem(rows, items[i + j + ahead]);
-      LoadItem(rows.bytes + size_t{items[i + j]} * rows.row_bytes, rows, context, j, group);
-    }
-    ScoreGroup(group, context, scores + i);
+  if (rows.in_low_bits && rows.row_bytes == kLineBytes) {
+    // The compiler sees how many lines PrefetchItem asks for.
+    ScoreRows<true>({.bytes = rows.bytes, .row_bytes = kLineBytes, .in_low_bits = true}, items, n,
+                    context, scores);
+  } else {
+    ScoreRows<false>(rows, items, n, context, scores);
   }
-  if (i == n) return;
-  for (size_t j = 0; j < kGroup; ++j) {
-    const uint32_t item = items[i + j < n ? i + j : i];
-    LoadItem(rows.bytes + size_t{item} * rows.row_bytes, rows, context, j, group);
-  }
-  float last[kGroup];
-  ScoreGroup(group, context, last);
-  for (size_t j = 0; i + j < n; ++j) scores[i + j] = last[j];
 }
 
 }  // namespace fmserve::model::avx512
