@@ -18,8 +18,7 @@ namespace {
 constexpr double kErrorBudget = 1e-6;  // accumulate.h
 
 // Every kind of row: scale and bias behind the factors or in low bits, one line or more.
-const std::vector<uint32_t> kAllK = {1,  8,  16, 24, 25,  32,  56,  57,
-                                     60, 64, 65, 96, 120, 128, 250, 256};
+constexpr uint32_t kAllK[] = {1, 8, 16, 24, 25, 32, 56, 57, 60, 64, 65, 96, 120, 128, 250, 256};
 
 struct Item {
   std::vector<float> v;
