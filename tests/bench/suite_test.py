@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
@@ -35,6 +36,21 @@ class RowTest(unittest.TestCase):
             "| lookup | 16 ns | 14.5 to 21 | at most 20 ns | met |",
             "| throughput | 4 x | 4 to 4 | at least 9 x | **missed** |",
             "| requests | 12346 /s | 12346 to 12346 |  |  |"])
+
+
+class OnnxRuntimeTest(unittest.TestCase):
+    REPORT = {"rows": 1000, "shapes": [{"candidates": 500, "features_per_candidate": 20, "context_features": 0,
+                                        "fastest": "folded", "ratio": {"median": 5, "min": 4, "max": 6}}]}
+
+    def test_their_fastest_graph_has_the_bar_and_what_they_take_as_it_comes_has_none(self):
+        with unittest.mock.patch.object(suite, "report_of", return_value=self.REPORT) as report_of:
+            rows = list(suite.onnx_runtime(None))
+        self.assertEqual([row.met() for row in rows], [False, None])
+        self.assertEqual([call.args[0][1:] for call in report_of.call_args_list], [[], ["--as-it-comes"]])
+
+    def test_where_the_library_is_missing_there_are_no_rows(self):
+        with unittest.mock.patch.object(suite, "report_of", return_value=None):
+            self.assertEqual(list(suite.onnx_runtime(None)), [])
 
 
 class FaissTest(unittest.TestCase):
