@@ -40,6 +40,21 @@ class RowTest(unittest.TestCase):
             "| requests | 12346 /s | 12346 to 12346 |  |  |"])
 
 
+class OnnxRuntimeTest(unittest.TestCase):
+    REPORT = {"rows": 1000, "shapes": [{"candidates": 500, "features_per_candidate": 20, "context_features": 0,
+                                        "fastest": "folded", "ratio": {"median": 5, "min": 4, "max": 6}}]}
+
+    def test_their_fastest_graph_has_the_bar_and_what_they_take_as_it_comes_has_none(self):
+        with mock.patch.object(suite, "report_of", return_value=self.REPORT) as report_of:
+            rows = list(suite.onnx_runtime(None))
+        self.assertEqual([row.met() for row in rows], [False, None])
+        self.assertEqual([call.args[0][1:] for call in report_of.call_args_list], [[], ["--as-it-comes"]])
+
+    def test_where_the_library_is_missing_there_are_no_rows(self):
+        with mock.patch.object(suite, "report_of", return_value=None):
+            self.assertEqual(list(suite.onnx_runtime(None)), [])
+
+
 class FaissTest(unittest.TestCase):
     REPORT = {"blas": "openblas-serial", "items": 1_000_000, "modes": [
         {"queries_per_call": 1, "faiss_ms": {"median": 60, "min": 50, "max": 70},
