@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 
+from server_cpu import cpu_seconds
+
 FIRST_LOAD = 0.6  # of a closed loop's rate; then more and more, until the goodput falls
 LOAD_STEP = 1.15
 MAX_STEPS = 14
@@ -27,11 +29,6 @@ RECOVERED_BINS = 10  # that many in a row without a late answer
 MAX_GENERATOR_LOAD = 0.85  # of its processors: above, requests leave late, and their wait is the generator's
 MAX_STOLEN = 0.02  # of the processors that the host of a virtual machine gave to others
 BARS = {"goodput_ratio": ("at_least", 0.9), "p99_of_budget": ("at_most", 1.0), "recovery_s": ("at_most", 1.0)}
-
-
-def cpu_seconds(pid):
-    """User and system time of all threads of another process, to the nanosecond: clock_getcpuclockid(3)."""
-    return time.clock_gettime((~pid << 3) | 2)
 
 
 def children_seconds():

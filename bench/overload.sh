@@ -22,7 +22,7 @@ usage: bench/overload.sh [--candidates N] [--form packed|features] [--rows N] [-
 
   --candidates N   per request, of 10 features each, with 20 of the context; 1000 if not given
   --form FORM      features if not given
-  --rows N         rows of the weight file, 64 bytes each; 1000000 if not given
+  --rows N         rows of the weight file, 128 bytes each; 1000000 if not given
   --seconds N      of overload in a round; 6 if not given
   --rounds N       5 if not given
   --connections N  8 if not given
@@ -53,18 +53,15 @@ target=unix:$work/grpc.sock
 server_pid=''
 
 cleanup() {
-  if [[ -n $server_pid ]] && kill "$server_pid" 2>/dev/null; then wait "$server_pid" || true; fi
+  stop "$server_pid"
   rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-processors=$(nproc)
-((processors >= 2)) || fail 'the server and the load generator need a processor each'
-half=$((processors / 2))
-server_cpus=0-$((half - 1)) generator_cpus=$half-$((processors - 1))
+split_processors
 
-say "a weight file of $rows rows, k = 16, f16"
+say "a weight file of $rows rows, k = 16, f32"
 "$bin/make_weights" --rows "$rows" --k 16 --context-fields 20 --item-fields 10 --strings --out "$work/model.fmw" \
   --data "$work"
 "$fm" publish "$work/model.fmw" --store "$work/store" --model "$model" >/dev/null
@@ -77,12 +74,11 @@ models:
   - {name: $model, store: $work/store, budget_ms: $budget_ms}
 $config
 YAML
-taskset -c "$server_cpus" "$fmserve" --config "$work/fmserve.yaml" >"$work/server.log" 2>&1 &
-server_pid=$!
-wait_until 60 is_serving 1 || fail "the model does not serve: $(tail -n 1 "$work/server.log")"
+run_server
+must_serve 1
 
-say "$rounds rounds of about $((seconds * 3 + 6)) s: $candidates candidates, $form, processors $server_cpus and $generator_cpus"
+say "$rounds rounds of about $((seconds * 3 + 6)) s: $candidates candidates, $form, processors $server_cpus and $client_cpus"
 python3 bench/overload.py --fm "$fm" --work "$work" --target "$target" --server "$server_pid" \
-  --generator "taskset -c $generator_cpus" --generator-processors $((processors - half)) --form "$form" \
+  --generator "taskset -c $client_cpus" --generator-processors "$client_processors" --form "$form" \
   --candidates "$candidates" --connections "$connections" --budget-ms "$budget_ms" --seconds "$seconds" --rounds "$rounds" \
   ${json:+--json "$json"}

@@ -99,9 +99,10 @@ void OrDie(const absl::Status& status) {
   std::exit(1);
 }
 
-std::shared_ptr<const FoldedCatalogue> MakeRandomCatalogue(int64_t items_count, bool skewed) {
+std::shared_ptr<const FoldedCatalogue> MakeRandomCatalogue(int64_t items_count, bool skewed,
+                                                           ItemVectors item_vectors) {
   return OrDie(FoldedCatalogue::Fold(MakeWeights(items_count, skewed), MakeCatalogue(items_count),
-                                     *OrDie(DefaultKernels())));
+                                     *OrDie(DefaultKernels()), NeverStop, item_vectors));
 }
 
 std::vector<std::unique_ptr<Scratch>> ScoreContexts(const FoldedCatalogue& catalogue) {

@@ -94,6 +94,8 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   checker->Double(gates, gates_path, "golden_tolerance", 1e-4, 0.0, 1.0);
   if (!gates->has_allow_no_goldens()) gates->set_allow_no_goldens(false);
   if (!gates->has_allow_version_decrease()) gates->set_allow_version_decrease(false);
+  v1::CatalogueConfig* catalogue = model->mutable_catalogue();
+  if (!catalogue->has_item_vectors()) catalogue->set_item_vectors(v1::CatalogueConfig::F32);
 }
 
 void CheckModels(v1::ServerConfig* config, Checker* checker) {

@@ -58,7 +58,10 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
                     .golden_tolerance = gates.golden_tolerance(),
                     .allow_no_goldens = gates.allow_no_goldens(),
                     .allow_version_decrease = gates.allow_version_decrease()},
-          .kernels = kernels};
+          .kernels = kernels,
+          .item_vectors = config.catalogue().item_vectors() == v1::CatalogueConfig::INT8
+                              ? model::ItemVectors::kInt8
+                              : model::ItemVectors::kF32};
 }
 
 void ConfigureTransport(const v1::ServerConfig& config, grpc::ServerBuilder* builder) {

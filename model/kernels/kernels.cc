@@ -12,10 +12,14 @@ namespace fmserve::model {
 namespace {
 
 constexpr KernelTable kTables[] = {
-    {"scalar", scalar::Accumulate, scalar::Dot, scalar::ScanGroup},
-    {"avx2", avx2::Accumulate, avx2::Dot, avx2::ScanGroup},
-    {"avx512", avx512::Accumulate, avx512::Dot, avx512::ScanGroup},
-    {"avx512_vnni", avx512::Accumulate, avx512::Dot, avx512_vnni::ScanGroup},
+    {"scalar", scalar::Accumulate, scalar::Dot, scalar::ScanGroup, scalar::ScoreF32Items,
+     scalar::ScoreInt8Items},
+    {"avx2", avx2::Accumulate, avx2::Dot, avx2::ScanGroup, avx2::ScoreF32Items,
+     avx2::ScoreInt8Items},
+    {"avx512", avx512::Accumulate, avx512::Dot, avx512::ScanGroup, avx512::ScoreF32Items,
+     avx512::ScoreInt8Items},
+    {"avx512_vnni", avx512::Accumulate, avx512::Dot, avx512_vnni::ScanGroup, avx512::ScoreF32Items,
+     avx512::ScoreInt8Items},
 };
 
 bool HasF16c() {
