@@ -3,8 +3,8 @@
 #
 # The server gets one half of the processors and the load generator the other, so that requests do not get dearer because
 # more are sent. bench/overload.py, which drives both, looks for the highest goodput: answers per second that are complete
-# and within the budget, counted from when the request was due. Then it offers 0.7 of that, for some seconds three times it,
-# and 0.7 again. Requests have the budget as their gRPC deadline, and are not sent again when they are refused.
+# and within the budget, counted from when the request was due. Then it offers half of that, for some seconds three times it,
+# and half again. Requests have the budget as their gRPC deadline, and are not sent again when they are refused.
 #
 # A round in which the host of a virtual machine gave more than 2 % of the processors to others is made again. Exits with 2
 # when no round counts, or the generator's processors are too few to offer three times the load.

@@ -8,7 +8,7 @@ namespace {
 
 // The wait may take this share of the budget; the rest is for the work itself, for gRPC and the
 // network, and for what the scheduler does meanwhile.
-constexpr double kWaitShare = 0.2;
+constexpr double kWaitShare = 0.25;
 
 // A wait that is too long by much tells how much: the limit follows at once, but never by more than
 // half, and by a tenth at least.
