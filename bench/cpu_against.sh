@@ -77,10 +77,6 @@ prepare() {
 
 is_serving_or_ended() { ! kill -0 "$1" 2>/dev/null || is_serving 1; }
 
-serves_catalogue() {
-  [[ $("$fm" status --target "$target" --model "$model" --json | field 'o["models"][0]["catalogue"]["serving_version"]') == 1 ]]
-}
-
 # start_server NAME BIN STORE: waits until it serves; leaves PID@TARGET in ${server[NAME]}.
 declare -A server
 start_server() {
@@ -90,7 +86,7 @@ start_server() {
   start "$work/$1.log" "$2/fmserve" --config "$work/$1.yaml"
   wait_until 60 is_serving_or_ended "${started[-1]}" || true
   is_serving 1 || fail "the server '$1' does not serve: $(tail -n 1 "$work/$1.log")"
-  wait_until 20 serves_catalogue || true  # what needs one is then left out
+  wait_until 20 is_serving_catalogue 1 || true  # what needs one is then left out
   server[$1]=${started[-1]}@$target
 }
 

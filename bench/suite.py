@@ -102,11 +102,19 @@ def faiss(bin_dir):
                           at_least=mode["at_least"])
 
 
+def parsing(bin_dir):
+    """From the bytes of a request to its message."""
+    cases = google_benchmark(bin_dir, "parse_bench", ".", seconds=0.1)
+    for form, bar in (("Packed", {"at_most": 1.0}), ("Friendly", {})):
+        yield row(f"parse a feature of a request, 200 x 10 + 20: {form.lower()}", "ns",
+                  [r["per_feature"] * 1e9 for r in cases[f"Parse{form}"]], **bar)
+
+
 def wire(_bin_dir):
     """Server CPU of whole requests beside an echo."""
     report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "1.5"])
     for name, cost in report["cpu_us_per_request"].items():
-        yield summary_row(f"server CPU of a request, 200 x 10 + 20: {name}", "us", cost)
+        yield summary_row(f"server CPU of a request, 200 candidates: {name}", "us", cost)
     for ratio in report["ratios"]:
         bar = {} if ratio["at_most"] is None else {"at_most": ratio["at_most"]}
         yield summary_row(f"server CPU: {ratio['ratio']}", "x", ratio, **bar)
@@ -125,7 +133,7 @@ def overload(_bin_dir):
 
 # Name -> generator of rows. Each takes the build folder.
 STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "top_k": top_k,
-         "onnx_runtime": onnx_runtime, "faiss": faiss, "wire": wire, "overload": overload}
+         "onnx_runtime": onnx_runtime, "faiss": faiss, "parsing": parsing, "wire": wire, "overload": overload}
 
 STEPS |= curve_steps.STEPS  # and of series
 
@@ -184,15 +192,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, required=True, help="folder of the release build")
     parser.add_argument("--only", choices=STEPS, action="append", help="step to run; all if not given")
-    parser.add_argument("--out", type=pathlib.Path, help="result file instead of bench/results/<machine>.json")
+    parser.add_argument("--out", type=pathlib.Path,
+                        help="result file; bench/results/<machine>.json if not given, none with --only")
     options = parser.parse_args()
 
     os.environ["FMSERVE_BUILD"] = str(options.build.resolve())  # for the scripts
     slug, description = machine()
     result, rows = measure_all(options.only or STEPS, options.build.resolve())
-    out = options.out or ROOT / "bench" / "results" / f"{slug}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"machine": description, **result}, indent=2) + "\n", encoding="utf-8")
+    out = options.out or (None if options.only else ROOT / "bench" / "results" / f"{slug}.json")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps({"machine": description, **result}, indent=2) + "\n", encoding="utf-8")
     print(f"\n{description}; {result['seconds']} s, in which {result['stolen_percent']} % of the processors went to others "
           "on the same host\n")
     print("\n".join(table(rows)))

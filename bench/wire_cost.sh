@@ -3,12 +3,13 @@
 #
 # A server with two models, one of many rows (its rows come from memory) and one of few (from cache), and echo_server, which
 # answers every request unread with a response of the same length, get the same requests at the same rate, in turn: 200
-# candidates of 10 features with 20 of the context, once packed and once in the friendly form with names and strings.
+# candidates of 10 features with 20 of the context, once packed and once in the friendly form with names and strings; and 200
+# items of a catalogue, named by their ids.
 # bench/wire_cost.py, which drives them, takes the servers' processor time, system time included. Prints microseconds per
 # request and the ratios within each round: median, lowest and highest.
 #
 # Fails when, for the model of many rows, a packed request takes more than 4 times what echoing it takes, or a friendly one
-# more than 4 times what a packed one takes.
+# more than 4 times what a packed one takes, or known items more than 1.5 times what echoing them takes.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
 source scripts/serving.sh
@@ -20,7 +21,7 @@ usage: bench/wire_cost.sh [--rows N] [--rate N] [--seconds N] [--rounds N] [--tc
 
   --rows N     rows of the large weight file, 128 bytes each; 10000000 if not given. The small one has 10000
   --rate N     requests per second; 1000 if not given
-  --seconds N  of each measurement, six in a round; 3 if not given
+  --seconds N  of each measurement, eight in a round; 3 if not given
   --rounds N   7 if not given
   --tcp        over loopback TCP instead of Unix sockets
   --dir DIR    where to keep files, about 3 times the weight file; a temporary folder if not given
@@ -60,6 +61,7 @@ trap 'exit 130' INT TERM
 say "weight files of $rows and 10000 rows, k = 16, f32"
 publish_random "$bin" "$work" large "$rows"
 publish_random "$bin" "$work" small 10000
+publish_random_items "$bin" "$work" large
 rm "$work"/*.fmw
 
 serving_config "$work/store" "$work/cache" "$target" large small >"$work/fmserve.yaml"
@@ -67,10 +69,11 @@ start "$work/server.log" "$fmserve" --config "$work/fmserve.yaml"
 server_pid=${started[-1]}
 start "$work/echo.log" "$bin/echo_server" --listen "$echo_target" --candidates 200
 echo_pid=${started[-1]}
-for model in large small; do
+for model in small large; do
   must_serve 1
 done
+wait_until 60 is_serving_catalogue 1 || fail "the catalogue does not serve: $(tail -n 1 "$work/server.log")"
 
-say "$rounds rounds of 6 times $seconds s at $rate requests per second"
+say "$rounds rounds of 8 times $seconds s at $rate requests per second"
 python3 bench/wire_cost.py --fm "$fm" --work "$work" --server "$server_pid@$target" --echo "$echo_pid@$echo_target" \
   --rate "$rate" --seconds "$seconds" --rounds "$rounds" ${json:+--json "$json"}

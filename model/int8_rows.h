@@ -20,7 +20,7 @@
 #include <cstdint>
 #include <span>
 
-#include "model/kernels/item_rows.h"
+#include "model/kernels/kernels.h"
 
 namespace fmserve::model {
 

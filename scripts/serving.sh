@@ -35,6 +35,9 @@ wait_until() {
 }
 
 is_serving() { [[ $(serving) == "$1" ]]; }
+is_serving_catalogue() {
+  [[ $("$fm" status --target "$target" --model "$model" --json | field 'o["models"][0]["catalogue"]["serving_version"]') == "$1" ]]
+}
 is_rejected() { [[ $(state_of "$1") == rejected ]]; }
 
 # run_server: what it says goes to server.log. Sets server_pid. On processors server_cpus, if that is set.

@@ -20,7 +20,8 @@ done
 
 # What scores items asks for rows ahead. Compilers have dropped that without a word (model/kernels/item_prefetch.h), and
 # scores are right without it, only twice as slow.
-for object in $(find "$FMSERVE_BUILD/model" -path '*/kernels/*_items.cc.o'); do
+items_objects=$(find "$FMSERVE_BUILD/model" -path '*/kernels/*_items.cc.o')
+for object in $items_objects; do
   objdump --disassemble --demangle "$object" | awk -v object="$object" '
     /^[0-9a-f]+ </ { name = /::Score[A-Za-z0-9]+Items\(/ && !/clone/ ? $0 : ""; if (name != "") count[name] = 0 }
     /prefetch/ { if (name != "") ++count[name] }
