@@ -39,7 +39,7 @@ constexpr double kWantedBatchRatio = 1.0;
 
 struct Arguments {
   int64_t items = 1'000'000;
-  int rounds = 11;
+  int rounds = 7;
   size_t queries = 16;  // one after the other, per turn
   std::string json_path;
 };

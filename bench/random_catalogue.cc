@@ -100,9 +100,11 @@ void OrDie(const absl::Status& status) {
 }
 
 std::shared_ptr<const FoldedCatalogue> MakeRandomCatalogue(int64_t items_count, bool skewed,
+                                                           ItemVectors item_vectors,
                                                            uint32_t factors) {
   return OrDie(FoldedCatalogue::Fold(MakeWeights(items_count, skewed, factors),
-                                     MakeCatalogue(items_count), *OrDie(DefaultKernels())));
+                                     MakeCatalogue(items_count), *OrDie(DefaultKernels()),
+                                     NeverStop, item_vectors));
 }
 
 std::vector<std::unique_ptr<Scratch>> ScoreContexts(const FoldedCatalogue& catalogue) {

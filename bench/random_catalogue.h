@@ -1,5 +1,5 @@
-// Weights and catalogues of random items, for what measures the best K of a catalogue. What fails
-// here ends the program.
+// Weights and catalogues of random items, for what measures scores and the best K of a catalogue.
+// What fails here ends the program.
 #ifndef FMSERVE_BENCH_RANDOM_CATALOGUE_H_
 #define FMSERVE_BENCH_RANDOM_CATALOGUE_H_
 
@@ -30,8 +30,9 @@ T OrDie(absl::StatusOr<T> value) {
 // `items_count` items of one feature each, whose `factors` f16 factors are Gaussian; skewed: of
 // norms that fall like a power of the rank, as factorization machines learn them. With the kernels
 // of DefaultKernels. The same items for the same arguments.
-std::shared_ptr<const FoldedCatalogue> MakeRandomCatalogue(int64_t items_count, bool skewed,
-                                                           uint32_t factors = kItemFactors);
+std::shared_ptr<const FoldedCatalogue> MakeRandomCatalogue(
+    int64_t items_count, bool skewed, ItemVectors item_vectors = ItemVectors::kF32,
+    uint32_t factors = kItemFactors);
 
 // The contexts that the weights know, of Gaussian factors.
 std::vector<std::unique_ptr<Scratch>> ScoreContexts(const FoldedCatalogue& catalogue);

@@ -1,6 +1,10 @@
-// One request as a server scores it: 20 features of context, 200 candidates of 10 features, k = 16,
-// f16, by the number of keys in the file, the size of the pages it lies on, and the candidates per
-// call of ScoreCandidates. Values are drawn evenly, which is harder than the skew of real traffic.
+// One request as a server scores it: 20 features of context, 200 candidates of 10 features. Values
+// are drawn evenly, which is harder than the skew of real traffic.
+//
+//   ScoreRequest  k = 16, f16, by the number of keys in the file, the size of the pages it lies on,
+//                 and the candidates per call of ScoreCandidates
+//   by_row        by the encoding of the rows and k, on 2 MB pages: of 10,000 keys, which stay in
+//                 cache, and of 2 million
 #include <benchmark/benchmark.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,7 +18,10 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "model/scorer.h"
@@ -48,16 +55,29 @@ uint64_t KeyOf(int64_t id) {
   return ValueKey(schema.seed(0), id);
 }
 
-std::string WriteFile(int64_t keys_count) {
+struct Spec {
+  int64_t keys_count = 0;
+  Quantization quantization = Quantization::kF16;
+  uint32_t k = 16;
+
+  bool operator<(const Spec& other) const {
+    return std::tie(keys_count, quantization, k) <
+           std::tie(other.keys_count, other.quantization, other.k);
+  }
+};
+
+std::string WriteFile(const Spec& spec) {
   WeightFileOptions options;
   options.model_name = "bench";
-  options.quantization = Quantization::kF16;
+  options.quantization = spec.quantization;
+  options.k = spec.k;
   options.schema = Schema();
   options.with_names = false;
   WeightWriter writer(std::move(options));
-  std::vector<float> v(16, 0.125F);
-  for (int64_t id = 0; id < keys_count; ++id) {
-    v[id % 16] = -v[id % 16];
+  std::vector<float> v(spec.k, 0.125F);
+  for (int64_t id = 0; id < spec.keys_count; ++id) {
+    float& flipped = v[static_cast<size_t>(id) % v.size()];
+    flipped = -flipped;
     if (!writer.AddRow({KeyOf(id), 0, "", 0.01F, v}).ok()) std::abort();
   }
   const std::string path =
@@ -68,25 +88,38 @@ std::string WriteFile(int64_t keys_count) {
   std::exit(1);
 }
 
-// The file in memory, on 4 KB or 2 MB pages. Lives as long as the process.
-std::shared_ptr<const WeightFile> Load(const std::string& path, bool huge_pages) {
-  const size_t size = std::filesystem::file_size(path);
+std::span<std::byte> Reserve(size_t size, bool huge_pages) {
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) std::abort();
   madvise(memory, size, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-  std::ifstream(path, std::ios::binary)
-      .read(static_cast<char*>(memory), static_cast<std::streamsize>(size));
-  return OrDie(WeightFile::FromBytes({static_cast<const std::byte*>(memory), size}));
+  return {static_cast<std::byte*>(memory), size};
 }
 
-const WeightFile& Model(int64_t keys_count, bool huge_pages) {
-  static std::map<int64_t, std::array<std::shared_ptr<const WeightFile>, 2>> models;
-  auto& pair = models[keys_count];
-  if (pair[0] == nullptr) {
-    const std::string path = WriteFile(keys_count);
-    pair = {Load(path, false), Load(path, true)};
-    unlink(path.c_str());
+// The bytes of a file in memory, on 4 KB or 2 MB pages. They live as long as the process.
+std::span<const std::byte> FileBytes(const Spec& spec, bool huge_pages) {
+  static std::map<Spec, std::array<std::span<const std::byte>, 2>> files;
+  auto& [small, huge] = files[spec];
+  std::span<const std::byte>& wanted = huge_pages ? huge : small;
+  const std::span<const std::byte> other = huge_pages ? small : huge;
+  if (!wanted.empty()) return wanted;
+  if (!other.empty()) {
+    const std::span<std::byte> bytes = Reserve(other.size(), huge_pages);
+    std::copy(other.begin(), other.end(), bytes.begin());
+    return wanted = bytes;
   }
-  return *pair[huge_pages ? 1 : 0];
+  const std::string path = WriteFile(spec);
+  const std::span<std::byte> bytes = Reserve(std::filesystem::file_size(path), huge_pages);
+  std::ifstream(path, std::ios::binary)
+      .read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  unlink(path.c_str());
+  return wanted = bytes;
+}
+
+const WeightFile& Model(const Spec& spec, bool huge_pages) {
+  static std::map<std::pair<Spec, bool>, std::shared_ptr<const WeightFile>> models;
+  std::shared_ptr<const WeightFile>& model = models[{spec, huge_pages}];
+  if (model == nullptr) model = OrDie(WeightFile::FromBytes(FileBytes(spec, huge_pages)));
+  return *model;
 }
 
 struct Request {
@@ -109,12 +142,9 @@ std::vector<Request> MakeRequests(int64_t keys_count) {
   return requests;
 }
 
-void ScoreRequest(benchmark::State& state) {
-  const int64_t keys_count = state.range(0);
-  const bool huge_pages = state.range(1) == 2048;
-  const auto chunk = static_cast<size_t>(state.range(2));
-  const Scorer scorer(Model(keys_count, huge_pages), *OrDie(DefaultKernels()));
-  const std::vector<Request> requests = MakeRequests(keys_count);
+void Score(benchmark::State& state, const Spec& spec, bool huge_pages, size_t chunk) {
+  const Scorer scorer(Model(spec, huge_pages), *OrDie(DefaultKernels()));
+  const std::vector<Request> requests = MakeRequests(spec.keys_count);
   const std::vector<uint32_t> lengths(kCandidates, kFeaturesPerCandidate);
   std::vector<float> scores(kCandidates);
   Scratch scratch;
@@ -137,10 +167,30 @@ void ScoreRequest(benchmark::State& state) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
+void ScoreRequest(benchmark::State& state) {
+  Score(state, {.keys_count = state.range(0)}, /*huge_pages=*/state.range(1) == 2048,
+        static_cast<size_t>(state.range(2)));
+}
+
 BENCHMARK(ScoreRequest)
     ->ArgNames({"keys", "page_kb", "chunk"})
     ->ArgsProduct({{10'000, 1'000'000, 10'000'000}, {4, 2048}, {8, 16, 32, 64, 200}})
     ->Unit(benchmark::kMicrosecond);
+
+const bool registered = [] {
+  for (const int64_t keys_count : {10'000, 2'000'000}) {
+    for (const auto quantization : {Quantization::kF32, Quantization::kF16, Quantization::kInt8}) {
+      for (const uint32_t k : {8, 16, 32, 64}) {
+        const std::string name = "by_row/keys:" + std::to_string(keys_count) + "/" +
+                                 std::string(Name(quantization)) + "/k:" + std::to_string(k);
+        benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+          Score(state, {keys_count, quantization, k}, /*huge_pages=*/true, kCandidates);
+        })->Unit(benchmark::kMicrosecond);
+      }
+    }
+  }
+  return true;
+}();
 
 }  // namespace
 }  // namespace fmserve::model

@@ -2,8 +2,9 @@
 """Runs the programs of bench/ and holds their figures against the bars. What ./run bench calls.
 
 Each row of the result is one figure: the median of several measurements made side by side in one run, their spread,
-and, where there is a bar, whether the median meets it. Writes bench/results/<machine>.json and prints a Markdown table.
-Exits with 1 when a bar is missed, with 2 when a program fails.
+and, where there is a bar, whether the median meets it; each of its series is a line of a plot (bench/plots.py). Writes
+bench/results/<machine>.json and prints a Markdown table of the rows. Exits with 1 when a bar is missed, with 2 when a
+program fails.
 """
 
 import argparse
@@ -12,60 +13,11 @@ import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TIMEOUT_SECONDS = 600
-
-
-@dataclasses.dataclass
-class Row:
-    name: str
-    unit: str
-    median: float
-    low: float
-    high: float
-    at_most: float | None = None
-    at_least: float | None = None
-
-    def met(self):
-        if self.at_most is not None:
-            return self.median <= self.at_most
-        return self.median >= self.at_least if self.at_least is not None else None
-
-
-def run(command, **options):
-    print(f"==> {' '.join(map(str, command))}", file=sys.stderr, flush=True)
-    done = subprocess.run(command, cwd=ROOT, check=False, timeout=TIMEOUT_SECONDS, text=True, **options)
-    return done.returncode
-
-
-def google_benchmark(bin_dir, name, filters, repetitions=5, seconds=0.5):
-    """Runs a Google Benchmark executable, its cases in random turns; returns {case: [run, ...]}."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        code = run([bin_dir / "bench" / name, f"--benchmark_filter={filters}", f"--benchmark_repetitions={repetitions}",
-                    f"--benchmark_min_time={seconds}", "--benchmark_enable_random_interleaving=true",
-                    "--benchmark_out_format=json", f"--benchmark_out={out.name}"], stdout=subprocess.DEVNULL)
-        if code != 0:
-            sys.exit(2)
-        cases = {}
-        for result in json.load(out)["benchmarks"]:
-            if result["run_type"] == "iteration":
-                cases.setdefault(result["run_name"], []).append(result)
-        return cases
-
-
-def median(values):
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
-def row(name, unit, values, **bar):
-    return Row(name, unit, median(values), min(values), max(values), **bar)
+import curve_steps
+from measure import ROOT, Row, Series, google_benchmark, median, report_of, row, summary_row
 
 
 def scoring(bin_dir):
@@ -94,16 +46,22 @@ def memory(bin_dir):
 
 
 def known_items(bin_dir):
-    """Scores of 1,000 random items that were folded beforehand."""
-    cases = google_benchmark(bin_dir, "folded_bench", "page_kb:2048/distance:(8|16|32)$", repetitions=3)
+    """Scores of 1,000 random items of a catalogue, beside reading as many bytes."""
+    cases = google_benchmark(bin_dir, "folded_bench", ".", seconds=0.1)
     times = {case: [r["cpu_time"] for r in results] for case, results in cases.items()}
-    best = min(times, key=lambda case: median(times[case]))
-    yield row("known items: 1,000 of 1 M folded ones, f32, k=64", "us", times[best], at_most=45.0)
+    for vectors, bar, row_bytes in (("f32", 45.0, 256), ("int8", 12.0, 64)):
+        name = f"known items: 1,000 of 1 M, {vectors}, k=64"
+        yield row(name, "us", times[f"KnownItems/{vectors}"], at_most=bar)
+        yield row(f"{name}: rows of {row_bytes} bytes read, and nothing else", "us",
+                  times[f"Memory/rows:1000/row_bytes:{row_bytes}"])
+    yield row("known items: 4,000 random lines of 64 bytes read, and nothing else", "us",
+              times["Memory/rows:4000/row_bytes:64"])
 
 
 def top_k(bin_dir):
     """The exact best K of a catalogue on one core, beside reading the same bytes."""
-    cases = google_benchmark(bin_dir, "topk_bench", "ReadMemory|(Gaussian|Skewed).*K:100$|share:(10|1000)$", seconds=0.2)
+    cases = google_benchmark(bin_dir, "topk_bench", "ReadMemory|(Gaussian|Skewed).*K:100$|share:(10|1000)$",
+                             repetitions=3, seconds=0.2)
     times = {case: [r["cpu_time"] for r in results] for case, results in cases.items()}
     for items, bar in ((1_000_000, 3.5), (5_000_000, 16.0)):
         scan, read = times[f"BestOfGaussian/items:{items}/K:100"], times[f"ReadMemory/items:{items}"]
@@ -116,31 +74,15 @@ def top_k(bin_dir):
             yield row(f"{name}, filter passes 1 in {share}", "ms", times[f"BestOfFiltered/items:{items}/share:{share}"])
 
 
-def report_of(command):
-    """Runs a comparison that writes its figures with --json; nothing when it was skipped."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "report.json"
-        code = run([*command, "--json", path], stdout=subprocess.DEVNULL)
-        if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))
-        if code != 0:
-            sys.exit(2)
-        print(f"{command[0]} measured nothing", file=sys.stderr)
-        return None
-
-
-def summary_row(name, unit, summary, **bar):
-    return Row(name, unit, summary["median"], summary["min"], summary["max"], **bar)
-
-
 def onnx_runtime(_bin_dir):
     """The same model in ONNX Runtime, ids resolved."""
-    report = report_of(["bench/onnx_runtime.sh"])
-    for shape in report["shapes"] if report else ():
-        name = (f"{shape['candidates']} x {shape['features_per_candidate']} + {shape['context_features']}, "
-                f"k=16 f32, {report['rows']} rows")
-        yield summary_row(f"ONNX Runtime, fastest of its graphs ({shape['fastest']}), over ours: {name}", "x",
-                          shape["ratio"], at_least=9.0)
+    for arguments, bar in ([], {"at_least": 9.0}), (["--as-it-comes"], {}):
+        report = report_of(["bench/onnx_runtime.sh", *arguments])
+        for shape in report["shapes"] if report else ():
+            name = (f"{shape['candidates']} x {shape['features_per_candidate']} + {shape['context_features']}, "
+                    f"k=16 f32, {report['rows']} rows")
+            theirs = f"fastest of its graphs ({shape['fastest']})" if bar else "as it comes (textbook graph, malloc's pages)"
+            yield summary_row(f"ONNX Runtime, {theirs}, over ours: {name}", "x", shape["ratio"], **bar)
 
 
 def faiss(bin_dir):
@@ -160,19 +102,40 @@ def faiss(bin_dir):
                           at_least=mode["at_least"])
 
 
+def parsing(bin_dir):
+    """From the bytes of a request to its message."""
+    cases = google_benchmark(bin_dir, "parse_bench", ".", seconds=0.1)
+    for form, bar in (("Packed", {"at_most": 1.0}), ("Friendly", {})):
+        yield row(f"parse a feature of a request, 200 x 10 + 20: {form.lower()}", "ns",
+                  [r["per_feature"] * 1e9 for r in cases[f"Parse{form}"]], **bar)
+
+
 def wire(_bin_dir):
     """Server CPU of whole requests beside an echo."""
-    report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "2"])
+    report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "1.5"])
     for name, cost in report["cpu_us_per_request"].items():
-        yield summary_row(f"server CPU of a request, 200 x 10 + 20: {name}", "us", cost)
+        yield summary_row(f"server CPU of a request, 200 candidates: {name}", "us", cost)
     for ratio in report["ratios"]:
         bar = {} if ratio["at_most"] is None else {"at_most": ratio["at_most"]}
         yield summary_row(f"server CPU: {ratio['ratio']}", "x", ratio, **bar)
 
 
+def overload(_bin_dir):
+    """What is left of a server at three times the load that it can carry."""
+    report = report_of(["bench/overload.sh", "--rounds", "3", "--seconds", "4"])
+    if report is None:
+        return
+    name = f"three times the load, {report['candidates']} candidates, friendly"
+    yield summary_row(f"{name}: goodput within the budget over its maximum", "x", report["goodput_ratio"], at_least=0.9)
+    yield summary_row(f"{name}: p99 of the accepted over the budget", "x", report["p99_of_budget"], at_most=1.0)
+    yield summary_row(f"{name}: in time again after the load fell", "s", report["recovery_s"], at_most=1.0)
+
+
 # Name -> generator of rows. Each takes the build folder.
 STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "top_k": top_k,
-         "onnx_runtime": onnx_runtime, "faiss": faiss, "wire": wire}
+         "onnx_runtime": onnx_runtime, "faiss": faiss, "parsing": parsing, "wire": wire, "overload": overload}
+
+STEPS |= curve_steps.STEPS  # and of series
 
 
 def machine():
@@ -202,25 +165,46 @@ def table(rows):
         yield (f"| {r.name} | {number(r.median)} {r.unit} | {number(r.low)} to {number(r.high)} | {bar} | {verdict} |")
 
 
+def stolen_seconds():
+    """Of all processors, what the host of a virtual machine gave to others since the start."""
+    return int(pathlib.Path("/proc/stat").read_text(encoding="utf-8").split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def measure_all(steps, build):
+    """Runs these steps; returns their result and its rows."""
+    rows, series, seconds = [], [], {}
+    stolen = stolen_seconds()
+    for name in steps:
+        begin = time.monotonic()
+        for figure in STEPS[name](build):
+            (series if isinstance(figure, Series) else rows).append(figure)
+        seconds[name] = time.monotonic() - begin
+        print(f"    {name}: {seconds[name]:.0f} s", file=sys.stderr)
+    share = (stolen_seconds() - stolen) / (sum(seconds.values()) * os.cpu_count())
+    result = {"seconds": round(sum(seconds.values())), "seconds_by_step": {n: round(s) for n, s in seconds.items()},
+              "stolen_percent": round(100 * share, 1),
+              "rows": [{**dataclasses.asdict(r), "met": r.met()} for r in rows],
+              "series": [dataclasses.asdict(s) for s in series]}
+    return result, rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, required=True, help="folder of the release build")
     parser.add_argument("--only", choices=STEPS, action="append", help="step to run; all if not given")
-    parser.add_argument("--out", type=pathlib.Path, help="result file instead of bench/results/<machine>.json")
+    parser.add_argument("--out", type=pathlib.Path,
+                        help="result file; bench/results/<machine>.json if not given, none with --only")
     options = parser.parse_args()
 
     os.environ["FMSERVE_BUILD"] = str(options.build.resolve())  # for the scripts
     slug, description = machine()
-    rows = []
-    begin = time.monotonic()
-    for name in options.only or STEPS:
-        rows += STEPS[name](options.build.resolve())
-    out = options.out or ROOT / "bench" / "results" / f"{slug}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    result = {"machine": description, "seconds": round(time.monotonic() - begin),
-              "rows": [{**dataclasses.asdict(r), "met": r.met()} for r in rows]}
-    out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"\n{description}\n")
+    result, rows = measure_all(options.only or STEPS, options.build.resolve())
+    out = options.out or (None if options.only else ROOT / "bench" / "results" / f"{slug}.json")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps({"machine": description, **result}, indent=2) + "\n", encoding="utf-8")
+    print(f"\n{description}; {result['seconds']} s, in which {result['stolen_percent']} % of the processors went to others "
+          "on the same host\n")
     print("\n".join(table(rows)))
     sys.exit(1 if any(r.met() is False for r in rows) else 0)
 

@@ -50,9 +50,7 @@ target=unix:$work/grpc.sock
 server_pid='' load_pid='' log_pid=''
 
 cleanup() {
-  if [[ -n $load_pid ]] && kill "$load_pid" 2>/dev/null; then wait "$load_pid" || true; fi
-  if [[ -n $server_pid ]] && kill "$server_pid" 2>/dev/null; then wait "$server_pid" || true; fi
-  if [[ -n $log_pid ]]; then kill "$log_pid" 2>/dev/null || true; fi
+  stop "$load_pid" "$server_pid" "$log_pid"
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -97,11 +95,10 @@ models:
     store: $work/store
     poll_interval_ms: 200
 YAML
-"$fmserve" --config "$work/fmserve.yaml" >"$work/server.log" 2>&1 &
-server_pid=$!
+run_server
 exec {log}< <(exec tail -n 0 -F "$work/server.log" 2>/dev/null)
 log_pid=$!
-wait_until 60 is_serving 1 || fail "version 1 does not serve: $(tail -n 1 "$work/server.log")"
+must_serve 1
 
 say 'highest rate: 10 s of 16 requests outstanding'
 highest=$("${load[@]}" --closed-loop 16 --duration 10s | field 'o["qps"]')

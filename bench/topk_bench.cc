@@ -116,8 +116,8 @@ void BestOfSkewed(benchmark::State& state) { BestOf(state, true); }
 
 // Of other numbers of factors.
 void BestOfFactors(benchmark::State& state) {
-  const auto folded =
-      MakeRandomCatalogue(state.range(0), false, static_cast<uint32_t>(state.range(1)));
+  const auto folded = MakeRandomCatalogue(state.range(0), false, ItemVectors::kF32,
+                                          static_cast<uint32_t>(state.range(1)));
   Requests requests(*folded);
   requests.Next(nullptr, kBest);
   for (auto _ : state) requests.Next(nullptr, kBest);

@@ -3,23 +3,25 @@
 #
 # A server with two models, one of many rows (its rows come from memory) and one of few (from cache), and echo_server, which
 # answers every request unread with a response of the same length, get the same requests at the same rate, in turn: 200
-# candidates of 10 features with 20 of the context, once packed and once in the friendly form with names and strings.
+# candidates of 10 features with 20 of the context, once packed and once in the friendly form with names and strings; and 200
+# items of a catalogue, named by their ids.
 # bench/wire_cost.py, which drives them, takes the servers' processor time, system time included. Prints microseconds per
 # request and the ratios within each round: median, lowest and highest.
 #
 # Fails when, for the model of many rows, a packed request takes more than 4 times what echoing it takes, or a friendly one
-# more than 4 times what a packed one takes.
+# more than 4 times what a packed one takes, or known items more than 1.5 times what echoing them takes.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
 source scripts/serving.sh
+source bench/random_models.sh
 
 usage() {
   cat <<'TEXT'
 usage: bench/wire_cost.sh [--rows N] [--rate N] [--seconds N] [--rounds N] [--tcp] [--dir DIR] [--json FILE]
 
-  --rows N     rows of the large weight file, 64 bytes each; 10000000 if not given. The small one has 10000
+  --rows N     rows of the large weight file, 128 bytes each; 10000000 if not given. The small one has 10000
   --rate N     requests per second; 1000 if not given
-  --seconds N  of each measurement, six in a round; 3 if not given
+  --seconds N  of each measurement, eight in a round; 3 if not given
   --rounds N   7 if not given
   --tcp        over loopback TCP instead of Unix sockets
   --dir DIR    where to keep files, about 3 times the weight file; a temporary folder if not given
@@ -48,45 +50,30 @@ if [[ -n $tcp ]]; then
   target=127.0.0.1:$(free_port)
   echo_target=127.0.0.1:$(free_port)
 fi
-server_pid='' echo_pid=''
 
 cleanup() {
-  local pid
-  for pid in $server_pid $echo_pid; do
-    if kill "$pid" 2>/dev/null; then wait "$pid" || true; fi
-  done
+  end_started
   rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-cat >"$work/fmserve.yaml" <<YAML
-listen: ["$target"]
-http_listen: ""
-cache_dir: $work/cache
-models:
-  - {name: large, store: $work/store, budget_ms: 1000}
-  - {name: small, store: $work/store, budget_ms: 1000}
-YAML
+say "weight files of $rows and 10000 rows, k = 16, f32"
+publish_random "$bin" "$work" large "$rows"
+publish_random "$bin" "$work" small 10000
+publish_random_items "$bin" "$work" large
+rm "$work"/*.fmw
 
-say "weight files of $rows and 10000 rows, k = 16, f16"
-declare -A model_rows=([large]=$rows [small]=10000)
-for name in large small; do
-  mkdir "$work/$name"
-  "$bin/make_weights" --rows "${model_rows[$name]}" --k 16 --context-fields 20 --item-fields 10 --strings \
-    --out "$work/$name.fmw" --data "$work/$name"
-  "$fm" publish "$work/$name.fmw" --store "$work/store" --model "$name" >/dev/null
-  rm "$work/$name.fmw"
+serving_config "$work/store" "$work/cache" "$target" large small >"$work/fmserve.yaml"
+start "$work/server.log" "$fmserve" --config "$work/fmserve.yaml"
+server_pid=${started[-1]}
+start "$work/echo.log" "$bin/echo_server" --listen "$echo_target" --candidates 200
+echo_pid=${started[-1]}
+for model in small large; do
+  must_serve 1
 done
+wait_until 60 is_serving_catalogue 1 || fail "the catalogue does not serve: $(tail -n 1 "$work/server.log")"
 
-"$fmserve" --config "$work/fmserve.yaml" >"$work/server.log" 2>&1 &
-server_pid=$!
-"$bin/echo_server" --listen "$echo_target" --candidates 200 &
-echo_pid=$!
-for model in large small; do
-  wait_until 60 is_serving 1 || fail "$model does not serve: $(tail -n 1 "$work/server.log")"
-done
-
-say "$rounds rounds of 6 times $seconds s at $rate requests per second"
+say "$rounds rounds of 8 times $seconds s at $rate requests per second"
 python3 bench/wire_cost.py --fm "$fm" --work "$work" --server "$server_pid@$target" --echo "$echo_pid@$echo_target" \
   --rate "$rate" --seconds "$seconds" --rounds "$rounds" ${json:+--json "$json"}

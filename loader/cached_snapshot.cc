@@ -53,7 +53,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> FoldSnapshot(
     std::shared_ptr<const model::CatalogueFile> catalogue, model::Checkpoint checkpoint) {
   absl::StatusOr<std::shared_ptr<const model::FoldedCatalogue>> folded =
       model::FoldedCatalogue::Fold(weights.shared_file(), std::move(catalogue), *options.kernels,
-                                   checkpoint);
+                                   checkpoint, options.item_vectors);
   if (!folded.ok()) return folded.status();
   return std::make_shared<const Snapshot>(weights, *std::move(folded));
 }

@@ -15,6 +15,7 @@
 #include "loader/gate.h"
 #include "loader/model_slot.h"
 #include "loader/source.h"
+#include "model/item_table.h"
 #include "model/kernels/kernels.h"
 
 namespace fmserve::loader {
@@ -26,7 +27,8 @@ struct LoaderOptions {
   uint32_t cached_versions = 3;  // good versions kept of weights, and of catalogues, serving and
                                  // previous included; at least 2
   GateOptions gates;
-  const model::KernelTable* kernels = nullptr;  // required
+  const model::KernelTable* kernels = nullptr;                 // required
+  model::ItemVectors item_vectors = model::ItemVectors::kF32;  // of catalogues that are folded
 };
 
 enum class LoadState : uint8_t { kIdle, kFetching, kVerifying, kWarming, kRetrying };

@@ -25,19 +25,22 @@ FoldedCatalogue::FoldedCatalogue(std::shared_ptr<const WeightFile> weights,
     : weights_(std::move(weights)),
       catalogue_(std::move(catalogue)),
       folder_(*weights_, *catalogue_, kernels),
-      dot_(kernels.dot),
       scan_(kernels.scan),
       refine_(kernels.refine) {}
 
 absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> FoldedCatalogue::Fold(
     std::shared_ptr<const WeightFile> weights, std::shared_ptr<const CatalogueFile> catalogue,
-    const KernelTable& kernels, Checkpoint checkpoint) {
+    const KernelTable& kernels, Checkpoint checkpoint, ItemVectors item_vectors) {
   if (absl::Status status = CheckFits(*weights, *catalogue); !status.ok()) return status;
   std::shared_ptr<FoldedCatalogue> folded(
       new FoldedCatalogue(std::move(weights), std::move(catalogue), kernels));
   absl::StatusOr<ItemIndex> index = ItemIndex::Build(folded->catalogue_->ids(), checkpoint);
   if (!index.ok()) return index.status();
   folded->index_ = *std::move(index);
+  absl::StatusOr<ItemTable> table = ItemTable::Allocate(
+      folded->catalogue_->size(), folded->weights_->info().k, item_vectors, kernels);
+  if (!table.ok()) return table.status();
+  folded->table_ = *std::move(table);
   absl::StatusOr<std::vector<float>> norms = folded->FillTable(checkpoint);
   if (!norms.ok()) return norms.status();
   absl::StatusOr<std::vector<uint32_t>> order = OrderByNorm(*norms, checkpoint);
@@ -54,9 +57,6 @@ absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> FoldedCatalogue::Fold(
 
 absl::StatusOr<std::vector<float>> FoldedCatalogue::FillTable(Checkpoint checkpoint) {
   const uint32_t size = catalogue_->size();
-  absl::StatusOr<ItemTable> table = ItemTable::Allocate(size, weights_->info().k);
-  if (!table.ok()) return table.status();
-  table_ = *std::move(table);
   std::vector<float> norms(size);
   std::vector<uint32_t> items(ItemFolder::kBatchItems);
   ItemFolder::Memory memory;
@@ -68,8 +68,10 @@ absl::StatusOr<std::vector<float>> FoldedCatalogue::FillTable(Checkpoint checkpo
     for (size_t i = 0; i < items.size(); ++i) {
       const double norm = Norm(memory.vector(i));
       norms[items[i]] = static_cast<float>(norm);
-      table_.Set(items[i], memory.vector(i), memory.biases()[i]);
-      if (std::isfinite(norm) && std::isfinite(memory.biases()[i])) continue;
+      if (std::isfinite(norm) && std::isfinite(memory.biases()[i])) {
+        table_.Set(items[i], memory.vector(i), memory.biases()[i]);
+        continue;
+      }
       return absl::InvalidArgumentError(
           absl::StrCat("item ", catalogue_->ids().ToString(items[i]),
                        ": the sums of its features are not finite numbers"));

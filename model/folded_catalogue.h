@@ -78,14 +78,16 @@ struct ContextQuery {
 // Immutable; safe from any thread.
 class FoldedCatalogue {
  public:
-  // Folds every item. Takes the time of scoring each item twice, and 5 bytes per factor and item,
-  // 25 to 33 bytes per item and what the attributes need; the files stay in use. `checkpoint` is
-  // called every ten microseconds or so of work; its errors are returned. FailedPrecondition when
-  // the catalogue's features are not those of the weights, InvalidArgument when an item's sums are
-  // not finite, ResourceExhausted.
+  // Folds every item. Takes the time of scoring each item twice, and 5 bytes per factor and item (2
+  // with `item_vectors` in int8), 25 to 33 bytes per item and what the attributes need; the files
+  // stay in use. `item_vectors` is how Score has the items; Best is exact either way. `checkpoint`
+  // is called every ten microseconds or so of work; its errors are returned. FailedPrecondition
+  // when the catalogue's features are not those of the weights, InvalidArgument when an item's sums
+  // are not finite, ResourceExhausted.
   static absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> Fold(
       std::shared_ptr<const WeightFile> weights, std::shared_ptr<const CatalogueFile> catalogue,
-      const KernelTable& kernels, Checkpoint checkpoint = NeverStop);
+      const KernelTable& kernels, Checkpoint checkpoint = NeverStop,
+      ItemVectors item_vectors = ItemVectors::kF32);
 
   // The best `k` items (at most kMaxTopK; more count as kMaxTopK) for the context that `context`
   // holds (Scorer::ScoreContext with these weights), of those that `filter` lets through; null for
@@ -120,10 +122,11 @@ class FoldedCatalogue {
   }
 
   // Scores of items, O(k) each, for the context that `context` holds: what Scorer::ScoreCandidates
-  // gives for their features, but for the rounding of sums to float. The sizes are the same.
+  // gives for their features, but for the rounding of sums to float, or what int8 loses
+  // (int8_rows.h). The sizes are the same.
   void Score(std::span<const uint32_t> items, const Scratch& context,
              std::span<float> scores) const {
-    table_.Score(items, context, dot_, scores);
+    table_.Score(items, context, scores);
   }
 
   const WeightFile& weights() const { return *weights_; }
@@ -152,7 +155,6 @@ class FoldedCatalogue {
   std::shared_ptr<const WeightFile> weights_;
   std::shared_ptr<const CatalogueFile> catalogue_;
   ItemFolder folder_;
-  DotFn dot_;
   ScanFn scan_;
   RefineFn refine_;
   ItemIndex index_;

@@ -18,7 +18,7 @@ say "checking formatting"
 sources | xargs -d '\n' clang-format --dry-run -Werror --ferror-limit=1 || fail "./run format mends this"
 
 say "checking shell scripts"
-mapfile -t shell_scripts < <(git ls-files --cached --others --exclude-standard -- run .ci/run '*.sh')
+mapfile -t shell_scripts < <(git ls-files --cached --others --exclude-standard -- run .ci/run '*.sh' '*.sbatch')
 shellcheck "${shell_scripts[@]}"
 
 say "checking the direction of includes"

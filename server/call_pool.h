@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "fmserve/v1/prediction.pb.h"
-#include "grpcpp/support/message_allocator.h"
 #include "server/predictor.h"
 #include "server/ranker.h"
 
@@ -20,71 +19,46 @@ namespace fmserve::server {
 bool AreLarge(const v1::PredictRequest& request, const v1::PredictResponse& response);
 bool AreLarge(const v1::TopKRequest& request, const v1::TopKResponse& response);
 
-template <typename Request, typename Response, typename Scratch>
-class CallPool;
-
 // Messages and memory of one call.
 template <typename Request, typename Response, typename Scratch>
-class PooledCall : public grpc::MessageHolder<Request, Response> {
- public:
-  using Pool = CallPool<Request, Response, Scratch>;
-
-  explicit PooledCall(Pool* pool) : pool_(pool) {
-    this->set_request(&request_);
-    this->set_response(&response_);
-  }
-
-  // gRPC is done with the call: back into the pool.
-  void Release() override { pool_->TakeBack(std::unique_ptr<PooledCall>(this)); }
-
-  Scratch& scratch() { return scratch_; }
-
-  // What was answered well was within the limits of a request, and so is the memory that clearing
-  // it keeps. Other calls are not used again.
-  void AnsweredWell() { answered_well_ = true; }
-
- private:
-  friend Pool;
-
-  Pool* pool_;
-  bool answered_well_ = false;
-  Request request_;
-  Response response_;
-  Scratch scratch_;
+struct PooledCall {
+  Request request;
+  Response response;
+  Scratch scratch;
 };
 
 // Safe from any thread.
 template <typename Request, typename Response, typename Scratch>
-class CallPool : public grpc::MessageAllocator<Request, Response> {
+class CallPool {
  public:
   using Call = PooledCall<Request, Response, Scratch>;
 
-  Call* AllocateMessages() override {
+  // With empty messages.
+  std::unique_ptr<Call> Take() {
     {
       const std::lock_guard lock(mutex_);
       if (!idle_.empty()) {
-        Call* call = idle_.back().release();
+        std::unique_ptr<Call> call = std::move(idle_.back());
         idle_.pop_back();
         return call;
       }
     }
-    return std::make_unique<Call>(this).release();
+    return std::make_unique<Call>();
   }
 
- private:
-  friend Call;
-
-  // The most calls kept for later: a burst does not own memory for ever.
-  static constexpr size_t kMaxIdleCalls = 128;
-
-  void TakeBack(std::unique_ptr<Call> call) {
-    if (!std::exchange(call->answered_well_, false)) return;
-    if (AreLarge(call->request_, call->response_)) return;
-    call->request_.Clear();
-    call->response_.Clear();
+  // Only calls that were answered well: these were within the limits of a request, and so is the
+  // memory that clearing them keeps.
+  void GiveBack(std::unique_ptr<Call> call) {
+    if (AreLarge(call->request, call->response)) return;
+    call->request.Clear();
+    call->response.Clear();
     const std::lock_guard lock(mutex_);
     if (idle_.size() < kMaxIdleCalls) idle_.push_back(std::move(call));
   }
+
+ private:
+  // The most calls kept for later: a burst does not own memory for ever.
+  static constexpr size_t kMaxIdleCalls = 128;
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Call>> idle_;

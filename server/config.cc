@@ -1,11 +1,13 @@
 #include "server/config.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -18,6 +20,7 @@ namespace {
 
 using google::protobuf::Message;
 
+constexpr uint32_t kMaxScoringThreads = 1024;
 constexpr size_t kMaxUnixPathBytes = 107;  // sizeof(sockaddr_un::sun_path) with its NUL
 
 // Fills defaults in and checks ranges; `path` is that of the message, "" or ending in a dot.
@@ -91,6 +94,8 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   checker->Double(gates, gates_path, "golden_tolerance", 1e-4, 0.0, 1.0);
   if (!gates->has_allow_no_goldens()) gates->set_allow_no_goldens(false);
   if (!gates->has_allow_version_decrease()) gates->set_allow_version_decrease(false);
+  v1::CatalogueConfig* catalogue = model->mutable_catalogue();
+  if (!catalogue->has_item_vectors()) catalogue->set_item_vectors(v1::CatalogueConfig::F32);
 }
 
 void CheckModels(v1::ServerConfig* config, Checker* checker) {
@@ -120,6 +125,13 @@ void CheckLimits(v1::LimitsConfig* limits, Checker* checker) {
   checker->Uint(limits, "limits.", "max_string_bytes", 1024, 1, 1024);
 }
 
+void CheckOverload(v1::OverloadConfig* overload, Checker* checker) {
+  if (!overload->has_adaptive()) overload->set_adaptive(true);
+  checker->Uint(overload, "overload.", "max_in_flight", 1000, 1, 100000);
+  checker->Uint(overload, "overload.", "max_in_flight_mib", 256, 1, 65536);
+  checker->Uint(overload, "overload.", "retry_delay_ms", 50, 1, 60000);
+}
+
 void CheckServer(v1::ServerConfig* config, Checker* checker) {
   if (config->listen().empty()) config->add_listen("127.0.0.1:8500");
   for (int i = 0; i < config->listen_size(); ++i) {
@@ -141,6 +153,10 @@ void CheckServer(v1::ServerConfig* config, Checker* checker) {
   checker->Uint(config, "", "drain_timeout_ms", 10000, 0, 600000);
   CheckModels(config, checker);
   CheckLimits(config->mutable_limits(), checker);
+  const uint32_t processors = std::max(1U, std::thread::hardware_concurrency());
+  checker->Uint(config, "", "scoring_threads", std::min(processors, kMaxScoringThreads), 1,
+                kMaxScoringThreads);
+  CheckOverload(config->mutable_overload(), checker);
 }
 
 }  // namespace

@@ -26,6 +26,10 @@ constexpr auto kLoadStates = std::to_array<std::pair<loader::LoadState, absl::st
     {loader::LoadState::kRetrying, "retrying"},
 });
 
+constexpr std::array<absl::string_view, kCallKindsCount> kCallNames = {"predict", "top_k"};
+constexpr std::array<absl::string_view, kRefusalsCount> kRefusalNames = {"limit", "deadline",
+                                                                         "expired"};
+
 using Labels = std::initializer_list<std::pair<absl::string_view, absl::string_view>>;
 
 ClientMetric& AddMetric(MetricFamily* family, Labels labels) {
@@ -57,8 +61,8 @@ class Page {
   template <typename Adder>
   void ForEachCall(Adder add) {
     for (const ModelMetricsView& model : models_) {
-      add(model.status.model, "predict", model.predict);
-      add(model.status.model, "top_k", model.top_k);
+      add(model.status.model, kCallNames[0], model.predict);
+      add(model.status.model, kCallNames[1], model.top_k);
     }
   }
 
@@ -98,6 +102,7 @@ class Page {
   void AddVersions(uint64_t now_unix_us);
   void AddCatalogues(uint64_t now_unix_us);
   void AddLoading();
+  void AddOverload(const ServerMetricsView& server);
 
   std::string ToString() const { return prometheus::TextSerializer().Serialize(families_); }
 
@@ -221,10 +226,26 @@ void Page::AddLoading() {
   }
 }
 
+void Page::AddOverload(const ServerMetricsView& server) {
+  AddGauge(Add("concurrency_limit", MetricType::Gauge, "Requests that may be under way at once."),
+           {}, static_cast<double>(server.concurrency_limit));
+  AddGauge(Add("requests_in_flight", MetricType::Gauge,
+               "Requests that were let in and are not answered yet."),
+           {}, static_cast<double>(server.in_flight));
+  MetricFamily* family = Add("refused_requests_total", MetricType::Counter,
+                             "Requests that were turned away unread, by call and reason.");
+  for (size_t kind = 0; kind < kCallKindsCount; ++kind) {
+    for (size_t why = 0; why < kRefusalsCount; ++why) {
+      AddCounter(family, {{"call", kCallNames[kind]}, {"reason", kRefusalNames[why]}},
+                 server.refusals[kind][why]);
+    }
+  }
+}
+
 }  // namespace
 
-std::string FormatMetrics(std::span<const ModelMetricsView> models, uint64_t unknown_model_requests,
-                          bool draining, uint64_t now_unix_us) {
+std::string FormatMetrics(std::span<const ModelMetricsView> models, const ServerMetricsView& server,
+                          uint64_t now_unix_us) {
   Page page(models);
   page.AddRequests();
   page.AddLatency();
@@ -235,10 +256,12 @@ std::string FormatMetrics(std::span<const ModelMetricsView> models, uint64_t unk
   page.AddVersions(now_unix_us);
   page.AddCatalogues(now_unix_us);
   page.AddLoading();
+  page.AddOverload(server);
   AddCounter(page.Add("unknown_model_requests_total", MetricType::Counter,
                       "Requests for a model that this server does not have."),
-             {}, unknown_model_requests);
-  AddGauge(page.Add("draining", MetricType::Gauge, "1 after SIGTERM."), {}, draining ? 1.0 : 0.0);
+             {}, server.unknown_model_requests);
+  AddGauge(page.Add("draining", MetricType::Gauge, "1 after SIGTERM."), {},
+           server.draining ? 1.0 : 0.0);
   return page.ToString();
 }
 

@@ -8,6 +8,7 @@
 
 #include "loader/model_loader.h"
 #include "server/metrics.h"
+#include "server/refusals.h"
 
 namespace fmserve::server {
 
@@ -18,9 +19,18 @@ struct ModelMetricsView {
   RequestCounts top_k;
 };
 
+// The rest of the server at that moment.
+struct ServerMetricsView {
+  uint64_t unknown_model_requests = 0;
+  bool draining = false;
+  uint64_t concurrency_limit = 0;
+  uint64_t in_flight = 0;
+  RefusalCounts refusals = {};
+};
+
 // docs/operators.md lists the series.
-std::string FormatMetrics(std::span<const ModelMetricsView> models, uint64_t unknown_model_requests,
-                          bool draining, uint64_t now_unix_us);
+std::string FormatMetrics(std::span<const ModelMetricsView> models, const ServerMetricsView& server,
+                          uint64_t now_unix_us);
 
 }  // namespace fmserve::server
 

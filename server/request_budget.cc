@@ -17,12 +17,12 @@ const Clock& SystemClock() {
   return clock;
 }
 
-RequestBudget RequestBudget::Start(const Clock& clock, std::chrono::nanoseconds model_time,
+RequestBudget RequestBudget::Start(const Clock& clock, Clock::TimePoint start,
+                                   std::chrono::nanoseconds model_time,
                                    std::chrono::nanoseconds asked_time,
                                    std::chrono::nanoseconds client_time) {
   std::chrono::nanoseconds time = std::min(model_time, client_time);
   if (asked_time.count() > 0) time = std::min(time, asked_time);
-  const Clock::TimePoint start = clock.Now();
   return {clock, start, start + time};
 }
 

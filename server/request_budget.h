@@ -25,9 +25,10 @@ class RequestBudget {
   RequestBudget(const Clock& clock, Clock::TimePoint start, Clock::TimePoint deadline)
       : clock_(clock), start_(start), deadline_(deadline) {}
 
-  // From now on: the smallest of the model's time, what the client asked for (0: nothing) and what
-  // its gRPC deadline leaves.
-  static RequestBudget Start(const Clock& clock, std::chrono::nanoseconds model_time,
+  // From `start` on: the smallest of the model's time, what the client asked for (0: nothing) and
+  // what its gRPC deadline left then.
+  static RequestBudget Start(const Clock& clock, Clock::TimePoint start,
+                             std::chrono::nanoseconds model_time,
                              std::chrono::nanoseconds asked_time,
                              std::chrono::nanoseconds client_time);
 

@@ -37,6 +37,16 @@ RequestLimits ToRequestLimits(const v1::LimitsConfig& limits) {
           .max_string_bytes = limits.max_string_bytes()};
 }
 
+ServiceOptions ToServiceOptions(const v1::ServerConfig& config) {
+  const v1::OverloadConfig& overload = config.overload();
+  return {.limits = ToRequestLimits(config.limits()),
+          .limiter = {.threads = config.scoring_threads(),
+                      .max_in_flight = overload.max_in_flight(),
+                      .max_bytes_in_flight = uint64_t{overload.max_in_flight_mib()} << 20,
+                      .adaptive = overload.adaptive()},
+          .retry_delay = std::chrono::milliseconds(overload.retry_delay_ms())};
+}
+
 loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::string& cache_dir,
                                       const model::KernelTable* kernels) {
   const v1::GatesConfig& gates = config.gates();
@@ -48,7 +58,10 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
                     .golden_tolerance = gates.golden_tolerance(),
                     .allow_no_goldens = gates.allow_no_goldens(),
                     .allow_version_decrease = gates.allow_version_decrease()},
-          .kernels = kernels};
+          .kernels = kernels,
+          .item_vectors = config.catalogue().item_vectors() == v1::CatalogueConfig::INT8
+                              ? model::ItemVectors::kInt8
+                              : model::ItemVectors::kF32};
 }
 
 void ConfigureTransport(const v1::ServerConfig& config, grpc::ServerBuilder* builder) {
@@ -118,7 +131,7 @@ absl::Status Server::StartModels() {
 }
 
 absl::Status Server::StartGrpc() {
-  prediction_ = std::make_unique<PredictionService>(models_, ToRequestLimits(config_.limits()));
+  prediction_ = std::make_unique<PredictionService>(models_, ToServiceOptions(config_));
   operator_ = std::make_unique<OperatorService>(models_);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -178,9 +191,14 @@ std::string Server::MetricsPage() const {
   for (const auto& model : models_.all())
     views.push_back(
         {model->loader->GetStatus(), model->metrics.Counts(), model->top_k_metrics.Counts()});
+  const ServerMetricsView view{.unknown_model_requests = prediction_->unknown_model_requests(),
+                               .draining = health_->draining(),
+                               .concurrency_limit = prediction_->limiter().limit(),
+                               .in_flight = prediction_->limiter().in_flight(),
+                               .refusals = prediction_->refusals()};
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return FormatMetrics(
-      views, prediction_->unknown_model_requests(), health_->draining(),
+      views, view,
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count()));
 }
 

@@ -14,6 +14,8 @@ namespace fmserve::server {
 namespace {
 
 using google::protobuf::Descriptor;
+using google::protobuf::EnumDescriptor;
+using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
@@ -45,6 +47,13 @@ absl::string_view NearestKey(const Descriptor& descriptor, absl::string_view key
     }
   }
   return nearest;
+}
+
+std::string NamesOf(const EnumDescriptor& type) {
+  std::string names;
+  for (int i = 0; i < type.value_count(); ++i)
+    absl::StrAppend(&names, i == 0 ? "" : ", ", type.value(i)->name());
+  return names;
 }
 
 int LineOf(const YAML::Node& node) { return node.Mark().line + 1; }
@@ -112,7 +121,7 @@ class MessageReader {
                                        : reflection->MutableMessage(message, field));
       return;
     }
-    const std::optional<absl::string_view> wanted = SetScalar(node, field, message);
+    const std::optional<std::string> wanted = SetScalar(node, field, message);
     if (!wanted.has_value()) return;
     const std::string found = node.IsScalar() ? absl::StrCat("'", node.Scalar(), "'")
                               : node.IsNull() ? "nothing"
@@ -121,9 +130,8 @@ class MessageReader {
   }
 
   // What the value would have to be, or nothing when it was set.
-  static std::optional<absl::string_view> SetScalar(const YAML::Node& node,
-                                                    const FieldDescriptor* field,
-                                                    Message* message) {
+  static std::optional<std::string> SetScalar(const YAML::Node& node, const FieldDescriptor* field,
+                                              Message* message) {
     const auto* reflection = message->GetReflection();
     const std::string text = node.IsScalar() ? node.Scalar() : "";
     switch (field->cpp_type()) {
@@ -143,6 +151,12 @@ class MessageReader {
         if (text != "true" && text != "false") return "true or false";
         reflection->SetBool(message, field, text == "true");
         return std::nullopt;
+      case FieldDescriptor::CPPTYPE_ENUM: {
+        const EnumValueDescriptor* value = field->enum_type()->FindValueByName(text);
+        if (value == nullptr) return absl::StrCat("one of ", NamesOf(*field->enum_type()));
+        reflection->SetEnum(message, field, value);
+        return std::nullopt;
+      }
       default:
         if (!node.IsScalar()) return "a text";
         if (field->is_repeated()) {

@@ -38,9 +38,10 @@ class YamlReport {
   std::vector<Finding> findings_;
 };
 
-// Sets the fields of `message` (uint32, bool, double, string, message, repeated string or message)
-// that `text` names. Reports text that is not YAML, keys that are unknown (with the nearest known
-// one) or stand twice, and values of the wrong type; what is right is set all the same.
+// Sets the fields of `message` (uint32, bool, double, enum, string, message, repeated string or
+// message) that `text` names; values of enums by their names. Reports text that is not YAML, keys
+// that are unknown (with the nearest known one) or stand twice, and values of the wrong type; what
+// is right is set all the same.
 void ParseYaml(const std::string& text, google::protobuf::Message* message, YamlReport* report);
 
 }  // namespace fmserve::server

@@ -31,6 +31,8 @@ struct LoadArguments {
   std::string data;
   RequestForm form = RequestForm::kPacked;
   size_t candidates = 200;
+  std::string id_field;  // candidates are ids, values of this field; "": they are features
+  uint32_t top_k = 0;    // of the catalogue; 0: predictions of candidates
   size_t distinct_requests = 1000;
   size_t max_rows = 100'000;
   uint32_t budget_ms = 0;
@@ -49,20 +51,41 @@ void EndOnSignals() {
   std::signal(SIGTERM, handler);
 }
 
-std::vector<std::string> PrepareRequests(const LoadArguments& arguments, const ClickLog& log) {
+template <typename Request>
+std::string SerializeFor(const LoadArguments& arguments, Request request) {
+  request.set_model(arguments.model);
+  request.set_budget_ms(arguments.budget_ms);
+  return request.SerializeAsString();
+}
+
+absl::StatusOr<std::vector<std::string>> PrepareRequests(const LoadArguments& arguments,
+                                                         ClickLog& log) {
+  std::optional<size_t> id_field;
+  if (!arguments.id_field.empty()) {
+    const auto found = FindIdField(log.schema, arguments.id_field);
+    if (!found.ok()) return found.status();
+    if (absl::Status status = KeepOneItemPerId(*found, &log); !status.ok()) return status;
+    id_field = *found;
+  }
   std::vector<std::string> requests;
   for (size_t i = 0; i < arguments.distinct_requests; ++i) {
-    fmserve::v1::PredictRequest request =
-        BuildRequest(log, PlanRequest(log, i, arguments.candidates), arguments.form);
-    request.set_model(arguments.model);
-    request.set_budget_ms(arguments.budget_ms);
-    requests.push_back(request.SerializeAsString());
+    const RequestPlan plan = PlanRequest(log, i, arguments.candidates);
+    if (arguments.top_k > 0) {
+      requests.push_back(SerializeFor(
+          arguments, BuildTopKRequest(log, plan.context, arguments.form, arguments.top_k)));
+    } else if (id_field) {
+      requests.push_back(
+          SerializeFor(arguments, BuildItemsRequest(log, plan, arguments.form, *id_field)));
+    } else {
+      requests.push_back(SerializeFor(arguments, BuildRequest(log, plan, arguments.form)));
+    }
   }
   return requests;
 }
 
 LoadOptions CompleteOptions(const LoadArguments& arguments) {
   LoadOptions options = arguments.options;
+  options.method = arguments.top_k > 0 ? LoadMethod::kTopK : LoadMethod::kPredict;
   options.arrivals = arguments.uniform ? Arrivals::kUniform : Arrivals::kPoisson;
   options.keep_records = !arguments.records.empty() || !arguments.verify_store.empty();
   const bool ends =
@@ -78,11 +101,12 @@ int FailWith(int exit_code, const absl::Status& status) {
 
 int RunLoadCommand(const LoadArguments& arguments) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as in server/main.cc
-  const auto log = ReadClickLog(arguments.schema, arguments.data, arguments.max_rows);
+  auto log = ReadClickLog(arguments.schema, arguments.data, arguments.max_rows);
   if (!log.ok()) return Fail("load", log.status());
-  const std::vector<std::string> requests = PrepareRequests(arguments, *log);
+  const auto requests = PrepareRequests(arguments, *log);
+  if (!requests.ok()) return Fail("load", requests.status());
   EndOnSignals();
-  const auto result = RunLoad(CompleteOptions(arguments), requests, interrupted);
+  const auto result = RunLoad(CompleteOptions(arguments), *requests, interrupted);
   if (!result.ok()) return FailWith(kFailed, result.status());
 
   std::optional<VerifyResult> verified;
@@ -121,9 +145,21 @@ void AddRequestOptions(CLI::App& command, LoadArguments& arguments) {
   command.add_option("--data", arguments.data, "Rows that requests are made of")
       ->required()
       ->type_name("FILE");
-  command.add_option("--candidates", arguments.candidates, "Candidates per request")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
+  CLI::Option* candidates =
+      command.add_option("--candidates", arguments.candidates, "Candidates per request")
+          ->capture_default_str()
+          ->check(CLI::Range(1, 1'000'000));
+  CLI::Option* items =
+      command
+          .add_option("--items", arguments.id_field,
+                      "Name candidates by their ids in the catalogue: the values of this field")
+          ->type_name("FIELD");
+  command
+      .add_option("--top-k", arguments.top_k,
+                  "Ask for the best K items of the catalogue instead of for predictions")
+      ->check(CLI::Range(1, 1000))
+      ->excludes(candidates)
+      ->excludes(items);
   command.add_option("--form", arguments.form, "Keys, or names and values; packed if not given")
       ->transform(CLI::CheckedTransformer(forms).description("packed|features"))
       ->type_name("FORM");
@@ -195,7 +231,9 @@ void AddLoad(CLI::App& app, int& exit_code) {
       ->add_option(
           "--verify-store", arguments->verify_store,
           "Afterwards compare every response with the weight file of its version in this store")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->excludes("--items")
+      ->excludes("--top-k");
   command->add_flag("--json", arguments->json, "Print one JSON object on standard output");
   command->footer(
       "Latency counts from when a request was due. Exit code 1 also when nothing was answered or a "

@@ -32,6 +32,7 @@ struct Arguments {
   int64_t rows = 1'000'000;
   int repetitions = 15;
   int requests = 200;
+  bool as_it_comes = false;
   std::string json_path;
 };
 
@@ -86,8 +87,9 @@ struct Spread {
   double max = 0.0;
 };
 
-// Prints times and verdict of one shape.
-json Report(const RequestShape& shape, const std::vector<Contestant>& all, double difference) {
+// Prints times of one shape, and the verdict if there is a bar.
+json Report(const RequestShape& shape, const std::vector<Contestant>& all, double difference,
+            bool has_bar) {
   absl::PrintF("%d candidates of %d features, %d of the context; scores differ by at most %.1e\n",
                shape.candidates, shape.features_per_candidate, shape.context_features, difference);
   json times = json::object();
@@ -103,18 +105,23 @@ json Report(const RequestShape& shape, const std::vector<Contestant>& all, doubl
     ratios.push_back(all[fastest].request_us[i] / all[0].request_us[i]);
   }
   const Spread ratio(ratios);
-  const bool met = ratio.median >= kWantedRatio;
-  absl::PrintF("  throughput over that of their fastest: %.2f   %.2f .. %.2f   %s: at least %g\n",
-               ratio.median, ratio.min, ratio.max, met ? "met" : "MISSED", kWantedRatio);
-  return {{"candidates", shape.candidates},
-          {"features_per_candidate", shape.features_per_candidate},
-          {"context_features", shape.context_features},
-          {"largest_difference", difference},
-          {"request_us", times},
-          {"fastest", all[fastest].name},
-          {"ratio", ratio.ToJson()},
-          {"at_least", kWantedRatio},
-          {"met", met}};
+  absl::PrintF("  throughput over that of their fastest: %.2f   %.2f .. %.2f", ratio.median,
+               ratio.min, ratio.max);
+  json report = {{"candidates", shape.candidates},
+                 {"features_per_candidate", shape.features_per_candidate},
+                 {"context_features", shape.context_features},
+                 {"largest_difference", difference},
+                 {"request_us", times},
+                 {"fastest", all[fastest].name},
+                 {"ratio", ratio.ToJson()}};
+  if (has_bar) {
+    const bool met = ratio.median >= kWantedRatio;
+    absl::PrintF("   %s: at least %g", met ? "met" : "MISSED", kWantedRatio);
+    report["at_least"] = kWantedRatio;
+    report["met"] = met;
+  }
+  absl::PrintF("\n");
+  return report;
 }
 
 int Compare(const Arguments& arguments) {
@@ -126,7 +133,8 @@ int Compare(const Arguments& arguments) {
   bool met = true;
   for (const RequestShape& shape : kShapes) {
     const std::vector<Request> requests = DrawRequests(shape, arguments.rows);
-    std::vector<Contestant> all = MakeContestants(library, model, shape, requests);
+    std::vector<Contestant> all = MakeContestants(
+        library, model, shape, arguments.as_it_comes ? TextbookForm() : AllForms(), requests);
     const auto candidates = static_cast<size_t>(shape.candidates);
     const double difference = LargestDifference(all, candidates);
     if (!(difference <= kTolerance)) {
@@ -134,8 +142,8 @@ int Compare(const Arguments& arguments) {
       return 1;
     }
     TakeTurns(arguments, candidates, all);
-    results.push_back(Report(shape, all, difference));
-    met = met && results.back()["met"];
+    results.push_back(Report(shape, all, difference, !arguments.as_it_comes));
+    met = met && results.back().value("met", true);
   }
   if (!arguments.json_path.empty()) {
     std::ofstream file(arguments.json_path);
@@ -161,6 +169,8 @@ int Main(int argc, char** argv) {
   app.add_option("--requests", arguments.requests, "Requests per turn")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
+  app.add_flag("--as-it-comes", arguments.as_it_comes,
+               "Only the graph of a textbook, and no bar: what is there without any effort");
   app.add_option("--json", arguments.json_path, "Write the figures there too");
   CLI11_PARSE(app, argc, argv);
   return Compare(arguments);

@@ -154,8 +154,22 @@ std::vector<Request> DrawRequests(const RequestShape& shape, int64_t rows) {
   return requests;
 }
 
+std::vector<GraphForm> AllForms() {
+  std::vector<GraphForm> forms;
+  for (const bool feature_major : {false, true}) {
+    for (const auto tables :
+         {GraphTables::kTextbook, GraphTables::kFoldedTwo, GraphTables::kFoldedOne}) {
+      forms.push_back({tables, feature_major});
+    }
+  }
+  return forms;
+}
+
+std::vector<GraphForm> TextbookForm() { return {{GraphTables::kTextbook, false}}; }
+
 std::vector<Contestant> MakeContestants(const OrtLibrary& library, const Model& model,
                                         const RequestShape& shape,
+                                        const std::vector<GraphForm>& forms,
                                         const std::vector<Request>& requests) {
   std::vector<Contestant> all;
   const auto add = [&](std::string name, auto scorer) {
@@ -163,13 +177,9 @@ std::vector<Contestant> MakeContestants(const OrtLibrary& library, const Model& 
                    [scorer](size_t number, std::span<float> out) { scorer->Score(number, out); }});
   };
   add("fmserve, f32", std::make_shared<OurScorer>(model, shape, requests));
-  for (const bool feature_major : {false, true}) {
-    for (const auto tables :
-         {GraphTables::kTextbook, GraphTables::kFoldedTwo, GraphTables::kFoldedOne}) {
-      const GraphForm form{tables, feature_major};
-      add("ONNX Runtime: " + Name(form),
-          std::make_shared<OrtScorer>(library, model, shape, form, requests));
-    }
+  for (const GraphForm& form : forms) {
+    add("ONNX Runtime: " + Name(form),
+        std::make_shared<OrtScorer>(library, model, shape, form, requests));
   }
   return all;
 }

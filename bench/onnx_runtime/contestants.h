@@ -70,9 +70,14 @@ struct Contestant {
   std::vector<double> request_us = {};  // one per repetition
 };
 
-// Ours first. `model` and `requests` must outlive them.
+// The graphs that compete: all forms, or only the one that a textbook has.
+std::vector<GraphForm> AllForms();
+std::vector<GraphForm> TextbookForm();
+
+// Ours first, then each form. `model` and `requests` must outlive them.
 std::vector<Contestant> MakeContestants(const OrtLibrary& library, const Model& model,
                                         const RequestShape& shape,
+                                        const std::vector<GraphForm>& forms,
                                         const std::vector<Request>& requests);
 
 }  // namespace fmserve::bench

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/kernels/accumulate.h"
+#include "model/kernels/item_rows.h"
 #include "model/kernels/scan.h"
 #include "model/types.h"
 
@@ -17,8 +18,8 @@ namespace fmserve::model {
 // Floats of a vector of sums: k rounded up to whole AVX-512 registers; what lies beyond k is zero.
 inline constexpr size_t PaddedK(uint32_t k) { return (size_t{k} + 15) / 16 * 16; }
 
-// Function pointers for one instruction set (accumulate.h and scan.h say what they compute). Const
-// after start.
+// Function pointers for one instruction set (accumulate.h, item_rows.h and scan.h say what they
+// compute). Const after start.
 struct KernelTable {
   std::string_view name;  // "scalar", "avx2", "avx512", "avx512_vnni"
 
@@ -27,6 +28,8 @@ struct KernelTable {
   DotFn dot;
   ScanFn scan;
   RefineFn refine;
+  ScoreF32ItemsFn score_f32_items;
+  ScoreInt8ItemsFn score_int8_items;
 };
 
 // Every implementation that this processor runs, slowest first; tests loop over it.

@@ -9,9 +9,12 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
+import curve_steps  # pylint: disable=wrong-import-position
+import measure  # pylint: disable=wrong-import-position
 import suite  # pylint: disable=wrong-import-position
 
 
@@ -35,6 +38,21 @@ class RowTest(unittest.TestCase):
             "| lookup | 16 ns | 14.5 to 21 | at most 20 ns | met |",
             "| throughput | 4 x | 4 to 4 | at least 9 x | **missed** |",
             "| requests | 12346 /s | 12346 to 12346 |  |  |"])
+
+
+class OnnxRuntimeTest(unittest.TestCase):
+    REPORT = {"rows": 1000, "shapes": [{"candidates": 500, "features_per_candidate": 20, "context_features": 0,
+                                        "fastest": "folded", "ratio": {"median": 5, "min": 4, "max": 6}}]}
+
+    def test_their_fastest_graph_has_the_bar_and_what_they_take_as_it_comes_has_none(self):
+        with mock.patch.object(suite, "report_of", return_value=self.REPORT) as report_of:
+            rows = list(suite.onnx_runtime(None))
+        self.assertEqual([row.met() for row in rows], [False, None])
+        self.assertEqual([call.args[0][1:] for call in report_of.call_args_list], [[], ["--as-it-comes"]])
+
+    def test_where_the_library_is_missing_there_are_no_rows(self):
+        with mock.patch.object(suite, "report_of", return_value=None):
+            self.assertEqual(list(suite.onnx_runtime(None)), [])
 
 
 class FaissTest(unittest.TestCase):
@@ -71,12 +89,65 @@ class FaissTest(unittest.TestCase):
         self.assertEqual(failed.exception.code, 2)
 
 
+class SuiteTest(unittest.TestCase):
+    ROW = suite.row("lookup", "ns", [14.5, 16.0, 21.0], at_most=20.0)
+    SERIES = measure.Series("cost", "f16", "k", "", "CPU", "ns", [measure.point(8, [2.0, 1.0, 4.0])])
+
+    def measure(self, *figures):
+        with mock.patch.dict(suite.STEPS, {"made_up": lambda build: figures}), \
+                contextlib.redirect_stderr(io.StringIO()):
+            return suite.measure_all(["made_up"], pathlib.Path("build"))
+
+    def test_rows_and_series_of_a_step_are_kept_apart_with_their_spread(self):
+        result, rows = self.measure(self.ROW, self.SERIES)
+        self.assertEqual(rows, [self.ROW])
+        self.assertEqual([(r["name"], r["met"]) for r in result["rows"]], [("lookup", True)])
+        self.assertEqual(result["series"], [{
+            "curve": "cost", "name": "f16", "x_label": "k", "x_unit": "", "y_label": "CPU", "y_unit": "ns", "phases": [],
+            "points": [{"x": 8, "median": 2.0, "low": 1.0, "high": 4.0}]}])
+
+    def test_a_result_says_how_long_each_step_took(self):
+        result, _ = self.measure()
+        self.assertEqual((result["seconds"], result["seconds_by_step"]), (0, {"made_up": 0}))
+
+    def test_what_a_program_reports_comes_back_as_it_was_measured(self):
+        with tempfile.TemporaryDirectory() as folder:
+            kept, program = pathlib.Path(folder) / "kept.json", pathlib.Path(folder) / "program"
+            measure.write_report(kept, [self.ROW], [self.SERIES])
+            program.write_text(f'#!/bin/sh\ncp {kept} "$2"\n', encoding="utf-8")
+            program.chmod(0o755)
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.assertEqual(list(curve_steps.figures_of([program])), [self.ROW, self.SERIES])
+
+
+class CurveStepsTest(unittest.TestCase):
+    def figures(self, step, cases):
+        with mock.patch.object(curve_steps, "google_benchmark", return_value=cases):
+            return list(step(pathlib.Path("build")))
+
+    def test_the_cost_of_a_feature_becomes_a_line_per_encoding_with_k_in_order(self):
+        cases = {f"by_row/keys:{keys}/{encoding}/k:{k}": [{"per_feature": keys * k * 1e-9}]
+                 for keys in (10, 2000) for encoding in ("f32", "f16", "int8") for k in (16, 8)}
+        lines = self.figures(curve_steps.cost_by_k, cases)
+        self.assertEqual([(line.curve, line.name) for line in lines[2:4]],
+                         [("cost_against_k_from_cache", "int8"), ("cost_against_k_from_memory", "f32")])
+        self.assertEqual([(p["x"], round(p["median"])) for p in lines[3].points], [(8, 16000), (16, 32000)])
+
+    def test_the_fastest_form_of_eigen_counts(self):
+        cases = {f"candidates/in_cache/k:16/{who}": [{"repetition_index": i, "per_row": ns * 1e-9} for i in range(2)]
+                 for who, ns in (("f32", 2), ("f16", 3), ("Eigen, slow", 9), ("Eigen, fast", 6))}
+        rows = self.figures(curve_steps.eigen, cases)
+        self.assertEqual([(row.name.partition(": ")[2], round(row.median, 6)) for row in rows],
+                         [("Eigen, fast, f32", 6), ("throughput of ours (f16) over Eigen, fast", 2),
+                          ("throughput of ours (f32) over Eigen, fast", 3)])
+
+
 class CompareTest(unittest.TestCase):
-    def compare(self, a, b):
+    def compare(self, a, b, series=([], [])):
         with tempfile.TemporaryDirectory() as folder:
             paths = [pathlib.Path(folder) / name for name in ("a.json", "b.json")]
-            for path, rows in zip(paths, (a, b)):
-                path.write_text(json.dumps({"machine": "one", "rows": rows}), encoding="utf-8")
+            for path, rows, lines in zip(paths, (a, b), series):
+                path.write_text(json.dumps({"machine": "one", "rows": rows, "series": lines}), encoding="utf-8")
             command = [sys.executable, BENCH / "compare.py", *paths]
             return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
@@ -89,6 +160,15 @@ class CompareTest(unittest.TestCase):
                             [self.figure("slow", 10, 9, 12), self.figure("noisy", 24, 22, 30)])
         self.assertIn("| slow | 20 ns | 10 ns | 0.50 | changed |", text)
         self.assertIn("| noisy | 20 ns | 24 ns | 1.20 |  |", text)
+
+    def test_points_of_curves_are_compared_where_both_have_them(self):
+        lines = [[{"curve": "latency", "name": "p99", "x_unit": "requests/s", "y_unit": "ms",
+                   "points": [{"x": x, "median": y, "low": y, "high": y} for x, y in points]}]
+                 for points in ([(100, 4), (200, 5)], [(100, 2), (300, 6)])]
+        text = self.compare([], [], lines)
+        self.assertIn("| latency, p99, at 100 requests/s | 4 ms | 2 ms | 0.50 | changed |", text)
+        self.assertNotIn("00 requests/s | 5", text)
+        self.assertNotIn("Only", text)
 
     def test_figures_that_only_one_has_are_named(self):
         text = self.compare([self.figure("old", 1, 1, 1)], [self.figure("new", 1, 1, 1)])

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/folded_catalogue.h"
 #include "model/item_index.h"
+#include "tests/model/int8_bound.h"
 #include "tests/model/test_catalogue.h"
 #include "tests/model/test_model.h"
 
@@ -54,22 +55,72 @@ TEST(KnownItemsTest, ScoreAsTheirFeaturesDo) {
   }
 }
 
+TEST(KnownItemsTest, ScoreInInt8WithinTheBound) {
+  for (const uint32_t k : {1U, 8U, 16U, 17U, 64U, 256U}) {
+    const Vectors vectors = RandomItems(k, 500);
+    const TestFiles files = FilesOf(vectors);
+    for (const KernelTable* kernels : SupportedKernels()) {
+      const auto folded = FoldOf(files, *kernels, ItemVectors::kInt8);
+      Scratch scratch;
+      ScoreTestContext(files, *kernels, 2, scratch);
+      std::vector<uint32_t> items(500);
+      for (size_t i = 0; i < items.size(); ++i) items[i] = static_cast<uint32_t>(i * 7 % 500);
+      std::vector<float> in_int8(items.size());
+      std::vector<float> in_f32(items.size());
+      folded->Score(items, scratch, in_int8);
+      FoldOf(files, *kernels)->Score(items, scratch, in_f32);
+      for (size_t i = 0; i < items.size(); ++i) {
+        const double bound = Int8Bound(vectors.v[items[i]], scratch.context_sums().first(k),
+                                       scratch.context_score(), vectors.biases[items[i]]);
+        EXPECT_NEAR(in_int8[i], in_f32[i], bound + 1e-5) << kernels->name << " k=" << k;
+      }
+    }
+  }
+}
+
+TEST(KnownItemsTest, TheBestAreExactWhateverTheirVectorsAreKeptIn) {
+  const TestFiles files = FilesOf(RandomItems(64, 500));
+  const KernelTable& kernels = **DefaultKernels();
+  Scratch scratch;
+  ScoreTestContext(files, kernels, 1, scratch);
+  const std::vector<RankedItem> expected = BruteForce(files, kernels, scratch, 20);
+  for (const ItemVectors vectors : {ItemVectors::kF32, ItemVectors::kInt8}) {
+    TopKMemory memory;
+    const auto folded = FoldOf(files, kernels, vectors);
+    const TopK best = folded->Best(scratch, 20, nullptr, Always, memory);
+    ASSERT_EQ(best.items.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(best.items[i].item, expected[i].item);
+      EXPECT_EQ(best.items[i].score, expected[i].score);
+    }
+  }
+}
+
+TEST(KnownItemsTest, TakeAQuarterOfTheMemoryInInt8) {
+  const TestFiles files = FilesOf(RandomItems(64, 500));
+  const KernelTable& kernels = **DefaultKernels();
+  EXPECT_EQ(FoldOf(files, kernels)->bytes() - FoldOf(files, kernels, ItemVectors::kInt8)->bytes(),
+            500U * (260 - 64));
+}
+
 TEST(KnownItemsTest, AScoreDoesNotDependOnWhatStandsBesideIt) {
   const TestFiles files = FilesOf(RandomItems(16, 100));
   const KernelTable& kernels = **DefaultKernels();
-  const auto folded = FoldOf(files, kernels);
   Scratch scratch;
   ScoreTestContext(files, kernels, 0, scratch);
   std::vector<uint32_t> items(100);
   for (uint32_t i = 0; i < 100; ++i) items[i] = i;
-  std::vector<float> together(100);
-  folded->Score(items, scratch, together);
-  for (uint32_t i = 0; i < 100; ++i) {
-    float alone = 0.0F;
-    folded->Score(std::span(&items[i], 1), scratch, std::span(&alone, 1));
-    EXPECT_EQ(alone, together[i]);
+  for (const ItemVectors vectors : {ItemVectors::kF32, ItemVectors::kInt8}) {
+    const auto folded = FoldOf(files, kernels, vectors);
+    std::vector<float> together(100);
+    folded->Score(items, scratch, together);
+    for (uint32_t i = 0; i < 100; ++i) {
+      float alone = 0.0F;
+      folded->Score(std::span(&items[i], 1), scratch, std::span(&alone, 1));
+      EXPECT_EQ(alone, together[i]);
+    }
+    folded->Score({}, scratch, {});
   }
-  folded->Score({}, scratch, {});
 }
 
 TEST(ItemIndexTest, FindsEveryIntegerIdAndNoOther) {

@@ -33,8 +33,10 @@ TestFiles FilesOf(const Vectors& items, const std::vector<std::string>& attribut
   return {model.Open(), OpenCatalogue(options, catalogue)};
 }
 
-std::shared_ptr<const FoldedCatalogue> FoldOf(const TestFiles& files, const KernelTable& kernels) {
-  auto folded = FoldedCatalogue::Fold(files.weights, files.catalogue, kernels);
+std::shared_ptr<const FoldedCatalogue> FoldOf(const TestFiles& files, const KernelTable& kernels,
+                                              ItemVectors item_vectors) {
+  auto folded =
+      FoldedCatalogue::Fold(files.weights, files.catalogue, kernels, NeverStop, item_vectors);
   EXPECT_TRUE(folded.ok()) << folded.status();
   return folded.ok() ? *folded : nullptr;
 }

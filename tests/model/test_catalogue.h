@@ -33,7 +33,8 @@ TestFiles FilesOf(
     const std::function<std::vector<std::string_view>(size_t, size_t)>& values_of = nullptr);
 
 // Folded with the kernels; a test failure otherwise.
-std::shared_ptr<const FoldedCatalogue> FoldOf(const TestFiles& files, const KernelTable& kernels);
+std::shared_ptr<const FoldedCatalogue> FoldOf(const TestFiles& files, const KernelTable& kernels,
+                                              ItemVectors item_vectors = ItemVectors::kF32);
 
 // Contexts that sum to exactly this vector (one feature per context, made part of the weights by
 // FilesOf): the values of field kUser.

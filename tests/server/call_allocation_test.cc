@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "server/call_pool.h"
 #include "tests/server/sample_model.h"
@@ -35,15 +36,18 @@ class CallAllocationTest : public testing::Test {
   // What happens to a call between the network's bytes and the answer; returns its allocations.
   int Serve(const std::string& bytes, absl::StatusCode expected = absl::StatusCode::kOk) {
     const int before = allocations;
-    PredictCallPool::Call* call = pool_.AllocateMessages();
-    const bool parsed = call->request()->ParseFromString(bytes);
-    const auto budget =
-        RequestBudget::Start(SystemClock(), std::chrono::minutes(1), {}, std::chrono::minutes(1));
+    auto call = pool_.Take();
+    const bool parsed = call->request.ParseFromString(bytes);
+    const auto budget = RequestBudget::Start(SystemClock(), SystemClock().Now(),
+                                             std::chrono::minutes(1), {}, std::chrono::minutes(1));
     const absl::Status status =
-        Predict(*snapshot_, limits_, budget, *call->request(), &call->scratch(), call->response());
-    scored_count_ = call->response()->scored_count();
-    if (status.ok()) call->AnsweredWell();
-    call->Release();
+        Predict(*snapshot_, limits_, budget, call->request, &call->scratch, &call->response);
+    scored_count_ = call->response.scored_count();
+    if (status.ok()) {
+      pool_.GiveBack(std::move(call));
+    } else {
+      call.reset();
+    }
     const int during = allocations - before;
     EXPECT_TRUE(parsed);
     EXPECT_EQ(status.code(), expected) << status;

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <ostream>
 #include <string>
+#include <thread>
 
 #include "tests/server/sample_model.h"
 
@@ -41,11 +43,18 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(config->models(0).gates().golden_tolerance(), 1e-4);
   EXPECT_FALSE(config->models(0).gates().allow_no_goldens());
   EXPECT_FALSE(config->models(0).gates().allow_version_decrease());
+  EXPECT_TRUE(config->models(0).catalogue().has_item_vectors());
+  EXPECT_EQ(config->models(0).catalogue().item_vectors(), v1::CatalogueConfig::F32);
   EXPECT_EQ(config->limits().max_message_kib(), 4096U);
   EXPECT_EQ(config->limits().max_candidates(), 10000U);
   EXPECT_EQ(config->limits().max_features_per_list(), 4096U);
   EXPECT_EQ(config->limits().max_features_per_request(), 500000U);
   EXPECT_EQ(config->limits().max_string_bytes(), 1024U);
+  EXPECT_EQ(config->scoring_threads(), std::max(1U, std::thread::hardware_concurrency()));
+  EXPECT_TRUE(config->overload().adaptive());
+  EXPECT_EQ(config->overload().max_in_flight(), 1000U);
+  EXPECT_EQ(config->overload().max_in_flight_mib(), 256U);
+  EXPECT_EQ(config->overload().retry_delay_ms(), 50U);
 }
 
 TEST(ConfigTest, TakesEveryKey) {
@@ -64,7 +73,10 @@ models:
     poll_interval_ms: 10
     cached_versions: 9
     gates: {max_file_mib: 5, golden_tolerance: 0.5, allow_no_goldens: true, allow_version_decrease: true}
+    catalogue: {item_vectors: INT8}
 limits: {max_message_kib: 1, max_candidates: 2, max_features_per_list: 3, max_features_per_request: 4, max_string_bytes: 5}
+scoring_threads: 6
+overload: {adaptive: false, max_in_flight: 7, max_in_flight_mib: 9, retry_delay_ms: 8}
 )",
                                   "f.yaml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -76,7 +88,13 @@ limits: {max_message_kib: 1, max_candidates: 2, max_features_per_list: 3, max_fe
   EXPECT_EQ(config->models(1).budget_ms(), 7U);
   EXPECT_TRUE(config->models(1).gates().allow_no_goldens());
   EXPECT_EQ(config->models(1).gates().golden_tolerance(), 0.5);
+  EXPECT_EQ(config->models(1).catalogue().item_vectors(), v1::CatalogueConfig::INT8);
   EXPECT_EQ(config->limits().max_string_bytes(), 5U);
+  EXPECT_EQ(config->scoring_threads(), 6U);
+  EXPECT_FALSE(config->overload().adaptive());
+  EXPECT_EQ(config->overload().max_in_flight(), 7U);
+  EXPECT_EQ(config->overload().max_in_flight_mib(), 9U);
+  EXPECT_EQ(config->overload().retry_delay_ms(), 8U);
 }
 
 TEST(ConfigTest, UnknownKeyNamesItsLineAndTheNearestKey) {
@@ -160,6 +178,11 @@ INSTANTIATE_TEST_SUITE_P(
                   "golden_tolerance: has to be a number, found 'nan'"},
         BadConfig{"NotABool", WithModelKey("gates: {allow_no_goldens: yes}"),
                   "allow_no_goldens: has to be true or false, found 'yes'"},
+        BadConfig{"NotAName", WithModelKey("catalogue: {item_vectors: int4}"),
+                  "f.yaml:5: models[0].catalogue.item_vectors: has to be one of F32, INT8, found "
+                  "'int4'"},
+        BadConfig{"NumberForAName", WithModelKey("catalogue: {item_vectors: 1}"),
+                  "item_vectors: has to be one of F32, INT8, found '1'"},
         BadConfig{"NoValue", WithKey("http_listen:"),
                   "f.yaml:5: http_listen: has to be a text, found nothing"},
         BadConfig{"MapForScalar", WithKey("drain_timeout_ms: {a: 1}"),

@@ -21,7 +21,7 @@ constexpr uint64_t kNowUs = 1'000'000'000;
 std::string PageOf(const ModelMetrics& metrics, loader::ModelStatus status = {}) {
   status.model = "ctr";
   const std::vector<ModelMetricsView> views = {{status, metrics.Counts(), {}}};
-  return FormatMetrics(views, 4, true, kNowUs);
+  return FormatMetrics(views, {.unknown_model_requests = 4, .draining = true}, kNowUs);
 }
 
 TEST(MetricsTest, CountsRequestsByCodeAndVersion) {
@@ -50,13 +50,27 @@ TEST(MetricsTest, CountsTheCallsApart) {
   loader::ModelStatus status;
   status.model = "ctr";
   const std::vector<ModelMetricsView> views = {{status, predict.Counts(), top_k.Counts()}};
-  const std::string page = FormatMetrics(views, 0, false, kNowUs);
+  const std::string page = FormatMetrics(views, {}, kNowUs);
   for (const char* line :
        {"requests_total{model=\"ctr\",call=\"predict\",code=\"OK\",version=\"7\"} 1\n",
         "requests_total{model=\"ctr\",call=\"top_k\",code=\"OK\",version=\"7\"} 2\n",
         "request_duration_seconds_count{model=\"ctr\",call=\"top_k\"} 2\n",
         "incomplete_responses_total{model=\"ctr\",call=\"top_k\"} 1\n"}) {
     EXPECT_THAT(page, HasSubstr(line));
+  }
+}
+
+TEST(MetricsTest, ShowsTheLimitAndWhoWasRefused) {
+  ServerMetricsView server{.concurrency_limit = 40, .in_flight = 3};
+  server.refusals[static_cast<size_t>(CallKind::kPredict)][static_cast<size_t>(Refusal::kLimit)] =
+      7;
+  server.refusals[static_cast<size_t>(CallKind::kTopK)][static_cast<size_t>(Refusal::kExpired)] = 8;
+  const std::string page = FormatMetrics({}, server, kNowUs);
+  for (const char* line : {"concurrency_limit 40\n", "requests_in_flight 3\n",
+                           "refused_requests_total{call=\"predict\",reason=\"limit\"} 7\n",
+                           "refused_requests_total{call=\"predict\",reason=\"deadline\"} 0\n",
+                           "refused_requests_total{call=\"top_k\",reason=\"expired\"} 8\n"}) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat("fmserve_", line)));
   }
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/predictor.h"
+#include "tests/model/int8_bound.h"
 #include "tests/model/test_catalogue.h"
 #include "tests/model/test_model.h"
 #include "tests/server/fake_clock.h"
@@ -27,7 +28,7 @@ constexpr int kItems = 1000;
 const model::KernelTable& TestKernels() { return **model::DefaultKernels(); }
 
 // Items 0 to 999, each with the ad of that number as its only feature.
-std::shared_ptr<const loader::Snapshot> SnapshotWithItems() {
+model::Vectors SampleItems() {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   model::Vectors items;
@@ -37,9 +38,14 @@ std::shared_ptr<const loader::Snapshot> SnapshotWithItems() {
     for (float& value : v) value = normal(random) / 4;
     items.biases.push_back(normal(random));
   }
-  const model::TestFiles files = FilesOf(items);
+  return items;
+}
+
+std::shared_ptr<const loader::Snapshot> SnapshotWithItems(
+    model::ItemVectors item_vectors = model::ItemVectors::kF32) {
+  const model::TestFiles files = FilesOf(SampleItems());
   return std::make_shared<const loader::Snapshot>(files.weights, TestKernels(),
-                                                  FoldOf(files, TestKernels()));
+                                                  FoldOf(files, TestKernels(), item_vectors));
 }
 
 class PredictItemsTest : public testing::Test {
@@ -47,7 +53,7 @@ class PredictItemsTest : public testing::Test {
   absl::Status PredictWithin(int looks, const v1::PredictRequest& request) {
     const FakeClock clock(milliseconds(1));
     const auto budget =
-        RequestBudget::Start(clock, milliseconds(looks + 1), nanoseconds(0), hours(1));
+        RequestBudget::Start(clock, clock.Now(), milliseconds(looks + 1), nanoseconds(0), hours(1));
     response_.Clear();
     return Predict(*snapshot_, RequestLimits(), budget, request, &scratch_, &response_);
   }
@@ -68,7 +74,7 @@ class PredictItemsTest : public testing::Test {
     feature->add_integers(ad);
   }
 
-  const std::shared_ptr<const loader::Snapshot> snapshot_ = SnapshotWithItems();
+  std::shared_ptr<const loader::Snapshot> snapshot_ = SnapshotWithItems();
   PredictScratch scratch_;
   v1::PredictResponse response_;
 };
@@ -85,6 +91,24 @@ TEST_F(PredictItemsTest, AnItemPredictsAsItsFeaturesDo) {
     EXPECT_NEAR(response_.predictions(i), response_.predictions(kItems + i), 1e-5);
   EXPECT_EQ(response_.scored_count(), 2U * kItems);
   EXPECT_EQ(response_.unknown_items_count(), 0U);
+}
+
+TEST_F(PredictItemsTest, AnItemInInt8PredictsWithinTheBound) {
+  v1::PredictRequest request = ContextAlone();
+  for (uint64_t i = 0; i < kItems; ++i) request.mutable_items()->add_integers(i);
+  ASSERT_TRUE(PredictInTime(request).ok());
+  const auto in_f32 = response_.predictions();
+  snapshot_ = SnapshotWithItems(model::ItemVectors::kInt8);
+  ASSERT_TRUE(PredictInTime(request).ok());
+  const model::Vectors items = SampleItems();
+  const model::Scratch& context = scratch_.scorer;
+  for (int i = 0; i < kItems; ++i) {
+    const auto item = static_cast<size_t>(i);
+    const double bound = model::Int8Bound(items.v[item], context.context_sums().first(items.k),
+                                          context.context_score(), items.biases[item]);
+    // A sigmoid rises by a quarter of its argument at most.
+    EXPECT_NEAR(response_.predictions(i), in_f32[i], bound / 4 + 1e-5);
+  }
 }
 
 TEST_F(PredictItemsTest, AnItemThatTheCatalogueLacksHasNoPrediction) {
@@ -130,7 +154,7 @@ TEST_F(PredictItemsTest, AModelWithoutACatalogueSaysSo) {
   const model::TestFiles files = model::FilesOf({.k = 1, .v = {{0.5F}}, .biases = {0.0F}});
   const loader::Snapshot without(files.weights, TestKernels());
   const FakeClock clock{nanoseconds(0)};
-  const auto budget = RequestBudget::Start(clock, hours(1), nanoseconds(0), hours(1));
+  const auto budget = RequestBudget::Start(clock, clock.Now(), hours(1), nanoseconds(0), hours(1));
   v1::PredictRequest request = ContextAlone();
   request.mutable_items();
   EXPECT_EQ(Predict(without, RequestLimits(), budget, request, &scratch_, &response_).code(),

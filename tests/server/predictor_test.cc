@@ -24,7 +24,7 @@ class PredictorTest : public testing::Test {
   absl::Status PredictWithin(int looks, const v1::PredictRequest& request) {
     const FakeClock clock(milliseconds(1));
     const auto budget =
-        RequestBudget::Start(clock, milliseconds(looks + 1), nanoseconds(0), hours(1));
+        RequestBudget::Start(clock, clock.Now(), milliseconds(looks + 1), nanoseconds(0), hours(1));
     response_.Clear();
     return Predict(*snapshot_, RequestLimits(), budget, request, &scratch_, &response_);
   }
@@ -107,7 +107,7 @@ TEST_F(PredictorTest, ExactlyOneFormHasToBeSet) {
 TEST(RequestBudgetTest, TheSmallestOfTheThreeCounts) {
   const FakeClock clock{nanoseconds(0)};
   const auto total = [&](int model, int asked, int client) {
-    return RequestBudget::Start(clock, milliseconds(model), milliseconds(asked),
+    return RequestBudget::Start(clock, clock.Now(), milliseconds(model), milliseconds(asked),
                                 milliseconds(client))
         .Total();
   };
@@ -116,7 +116,8 @@ TEST(RequestBudgetTest, TheSmallestOfTheThreeCounts) {
   EXPECT_EQ(total(20, 50, 100), milliseconds(20));
   EXPECT_EQ(total(20, 50, 3), milliseconds(3));
   EXPECT_TRUE(
-      RequestBudget::Start(clock, milliseconds(20), milliseconds(0), milliseconds(-1)).Exhausted());
+      RequestBudget::Start(clock, clock.Now(), milliseconds(20), milliseconds(0), milliseconds(-1))
+          .Exhausted());
 }
 
 }  // namespace

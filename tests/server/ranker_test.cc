@@ -62,7 +62,7 @@ class RankerTest : public testing::Test {
   absl::Status TopKWithin(int looks, const v1::TopKRequest& request) {
     const FakeClock clock(milliseconds(1));
     const auto budget =
-        RequestBudget::Start(clock, milliseconds(looks + 1), nanoseconds(0), hours(1));
+        RequestBudget::Start(clock, clock.Now(), milliseconds(looks + 1), nanoseconds(0), hours(1));
     response_.Clear();
     return TopK(**snapshot_, RequestLimits(), budget, request, &scratch_, &response_);
   }
@@ -236,7 +236,7 @@ TEST_F(RankerTest, GivesStringIdsAndBidsOfACatalogueThatHasThem) {
   const model::TestFiles files = {files_->weights, OpenCatalogue(options, items)};
   const loader::Snapshot snapshot(files.weights, Kernels(), FoldOf(files, Kernels()));
   const FakeClock clock{nanoseconds(0)};
-  const auto budget = RequestBudget::Start(clock, hours(1), nanoseconds(0), hours(1));
+  const auto budget = RequestBudget::Start(clock, clock.Now(), hours(1), nanoseconds(0), hours(1));
   ASSERT_TRUE(
       TopK(snapshot, RequestLimits(), budget, FriendlyContext(9), &scratch_, &response_).ok());
   model::Scratch context;
@@ -253,7 +253,7 @@ TEST_F(RankerTest, GivesStringIdsAndBidsOfACatalogueThatHasThem) {
 TEST(Ranker, SaysThatAModelHasNoCatalogue) {
   const loader::Snapshot snapshot(SampleFiles().weights, Kernels());
   const FakeClock clock{nanoseconds(0)};
-  const auto budget = RequestBudget::Start(clock, hours(1), nanoseconds(0), hours(1));
+  const auto budget = RequestBudget::Start(clock, clock.Now(), hours(1), nanoseconds(0), hours(1));
   TopKScratch scratch;
   v1::TopKResponse response;
   v1::TopKRequest request;

@@ -18,6 +18,8 @@ namespace {
 
 using fmserve::v1::PredictRequest;
 using fmserve::v1::PredictResponse;
+using fmserve::v1::TopKRequest;
+using fmserve::v1::TopKResponse;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::Pair;
@@ -45,6 +47,15 @@ class FakeServer final : public fmserve::v1::PredictionService::Service {
     response->add_predictions(0.25F);
     response->add_predictions(0.5F);
     response->set_scored_count(request->model() == "slow" ? 1 : 2);
+    if (request->model() == "slow")
+      response->set_incomplete(fmserve::v1::INCOMPLETE_DEADLINE_EXCEEDED);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status TopK(grpc::ServerContext*, const TopKRequest* request,
+                    TopKResponse* response) override {
+    response->set_version(3);
+    for (uint32_t i = 0; i < request->k(); ++i) response->add_predictions(0.5F);
     if (request->model() == "slow")
       response->set_incomplete(fmserve::v1::INCOMPLETE_DEADLINE_EXCEEDED);
     return grpc::Status::OK;
@@ -157,6 +168,26 @@ TEST(RunLoad, RecordsCarryTheFingerprintOfTheScoredPredictions) {
   const float predictions[] = {0.25F, 0.5F};
   EXPECT_EQ(whole.records.at(0).fingerprint, Fingerprint(predictions, 2));
   EXPECT_EQ(partial.records.at(0).fingerprint, Fingerprint(predictions, 1));
+}
+
+TEST(RunLoad, AsksForTheBestOfACatalogue) {
+  const FakeServer server;
+  TopKRequest whole;
+  whole.set_k(2);
+  TopKRequest partial = whole;
+  partial.set_model("slow");
+  const LoadResult result = MustRun({.target = server.target(),
+                                     .method = LoadMethod::kTopK,
+                                     .rate_per_s = 1000,
+                                     .max_requests = 10,
+                                     .keep_records = true},
+                                    {whole.SerializeAsString(), partial.SerializeAsString()});
+  EXPECT_EQ(result.ok, 10U);
+  EXPECT_EQ(result.partial, 5U);
+  EXPECT_THAT(result.versions, ElementsAre(Pair(3U, 10U)));
+  const float predictions[] = {0.5F, 0.5F};
+  EXPECT_EQ(result.records.at(0).scored_count, 2U);
+  EXPECT_EQ(result.records.at(0).fingerprint, Fingerprint(predictions, 2));
 }
 
 TEST(RunLoad, StopsWhenToldTo) {

@@ -15,6 +15,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 constexpr char kSchema[] = R"(task: binary
 label: click
@@ -127,6 +128,57 @@ TEST_F(RequestsTest, MissingValuesAreNotSent) {
   const auto request = BuildRequest(*log, {.context = 1, .items = {}}, RequestForm::kFeatures);
   ASSERT_EQ(request.features().context_size(), 1);
   EXPECT_EQ(request.features().context(0).field(), "hour");
+}
+
+TEST_F(RequestsTest, ItemsAreNamedByTheValuesOfAFieldOfTheirSide) {
+  auto log = Read();
+  ASSERT_TRUE(log.ok()) << log.status();
+  const auto id_field = FindIdField(log->schema, "ad");
+  ASSERT_TRUE(id_field.ok()) << id_field.status();
+  ASSERT_TRUE(KeepOneItemPerId(*id_field, &*log).ok());
+  const RequestPlan plan{.context = 0, .items = {0, 1}};
+  const auto request = BuildItemsRequest(*log, plan, RequestForm::kPacked, *id_field);
+  EXPECT_THAT(request.items().strings(), UnorderedElementsAre("ad1", "ad2"));
+  EXPECT_EQ(request.packed().candidate_lengths_size(), 0);
+  const auto context_alone = BuildRequest(*log, {.context = 0, .items = {}}, RequestForm::kPacked);
+  EXPECT_EQ(request.packed().SerializeAsString(), context_alone.packed().SerializeAsString());
+}
+
+TEST_F(RequestsTest, IdsAreIntegersWhereTheirFieldIs) {
+  Write("schema.yaml", "task: binary\nfields:\n  - {name: ad, side: item, value_type: integer}\n");
+  Write("rows.tsv", "ad\n18\n\n7\n18\n");
+  auto log = Read();
+  ASSERT_TRUE(log.ok()) << log.status();
+  ASSERT_TRUE(KeepOneItemPerId(0, &*log).ok());
+  const auto request =
+      BuildItemsRequest(*log, {.context = 0, .items = {0, 1}}, RequestForm::kFeatures, 0);
+  EXPECT_THAT(request.items().integers(), UnorderedElementsAre(7, 18));
+}
+
+TEST_F(RequestsTest, IdsComeFromACategoricalItemFieldThatHasValues) {
+  auto log = Read();
+  ASSERT_TRUE(log.ok()) << log.status();
+  EXPECT_EQ(FindIdField(log->schema, "add").status().code(), absl::StatusCode::kNotFound);
+  for (const char* name : {"user", "image"}) {
+    const absl::Status status = FindIdField(log->schema, name).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(name));
+  }
+  for (Cells& item : log->items) item[4].clear();
+  EXPECT_THAT(std::string(KeepOneItemPerId(4, &*log).message()), HasSubstr("no row has a value"));
+}
+
+TEST_F(RequestsTest, TheBestOfACatalogueAreAskedForWithTheContextAlone) {
+  const auto log = Read();
+  ASSERT_TRUE(log.ok()) << log.status();
+  const auto packed = BuildTopKRequest(*log, 0, RequestForm::kPacked, 5);
+  EXPECT_EQ(packed.k(), 5U);
+  EXPECT_EQ(packed.packed().context_length(), 5U);
+  EXPECT_EQ(packed.packed().keys_size(), 5);
+  EXPECT_FALSE(packed.has_features());
+  const auto friendly = BuildTopKRequest(*log, 0, RequestForm::kFeatures, 5);
+  EXPECT_EQ(friendly.features().context_size(), 4);
+  EXPECT_FALSE(friendly.has_packed());
 }
 
 TEST_F(RequestsTest, CandidatesOfOneRequestDifferWhileThereAreEnough) {

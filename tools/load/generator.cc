@@ -25,19 +25,45 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using fmserve::v1::PredictResponse;
-using Stub = grpc::TemplatedGenericStub<grpc::ByteBuffer, PredictResponse>;
+using fmserve::v1::TopKResponse;
+using grpc::ByteBuffer;
+using Stub = grpc::TemplatedGenericStub<ByteBuffer, ByteBuffer>;
 
-constexpr char kMethod[] = "/fmserve.v1.PredictionService/Predict";
 constexpr std::chrono::milliseconds kLongestSleep{20};  // between two looks at the end conditions
 
 struct Call {
   grpc::ClientContext context;
   grpc::Status status;
-  PredictResponse response;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<PredictResponse>> reader;
+  ByteBuffer response;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<ByteBuffer>> reader;
   Clock::time_point intended;
   uint32_t request = 0;
 };
+
+std::string MethodPath(LoadMethod method) {
+  return method == LoadMethod::kTopK ? "/fmserve.v1.PredictionService/TopK"
+                                     : "/fmserve.v1.PredictionService/Predict";
+}
+
+uint32_t ScoredCount(const PredictResponse& response) {
+  return std::min(response.scored_count(), static_cast<uint32_t>(response.predictions_size()));
+}
+uint32_t ScoredCount(const TopKResponse& response) {
+  return static_cast<uint32_t>(response.predictions_size());
+}
+
+// What the record says of an answer; false when the bytes are no Response.
+template <typename Response>
+bool ReadAnswer(ByteBuffer& bytes, bool with_fingerprint, LoadRecord& record) {
+  Response response;
+  if (!grpc::SerializationTraits<Response>::Deserialize(&bytes, &response).ok()) return false;
+  record.partial = response.incomplete() != fmserve::v1::INCOMPLETE_UNSPECIFIED;
+  record.version = response.version();
+  record.scored_count = ScoredCount(response);
+  if (with_fingerprint)
+    record.fingerprint = Fingerprint(response.predictions().data(), record.scored_count);
+  return true;
+}
 
 // The calling thread sends, one more thread completes. Each owns what it counts until both are
 // done.
@@ -45,7 +71,7 @@ class Run {
  public:
   Run(const LoadOptions& options, const std::vector<std::string>& requests,
       const std::atomic<bool>& stop)
-      : options_(options), stop_(stop) {
+      : options_(options), stop_(stop), path_(MethodPath(options.method)) {
     for (const std::string& request : requests) {
       const grpc::Slice slice(request);
       requests_.emplace_back(&slice, 1);
@@ -61,11 +87,12 @@ class Run {
   void StartClosedLoop();
   void StartCall(Clock::time_point intended);
   void CompleteCalls();
-  void Complete(const Call& call, Clock::time_point now);
+  void Complete(Call& call, Clock::time_point now);
 
   const LoadOptions& options_;
   const std::atomic<bool>& stop_;
-  std::vector<grpc::ByteBuffer> requests_;
+  const std::string path_;
+  std::vector<ByteBuffer> requests_;
   std::vector<std::shared_ptr<grpc::Channel>> channels_;
   std::vector<std::unique_ptr<Stub>> stubs_;
   grpc::CompletionQueue queue_;
@@ -154,7 +181,7 @@ void Run::StartCall(Clock::time_point intended) {
   call->request = request;
   call->context.set_deadline(std::chrono::system_clock::now() + options_.timeout);
   Stub& stub = *stubs_[number % stubs_.size()];
-  call->reader = stub.PrepareUnaryCall(&call->context, kMethod, requests_[request], &queue_);
+  call->reader = stub.PrepareUnaryCall(&call->context, path_, requests_[request], &queue_);
   call->reader->StartCall();
   Call* tag = call.release();  // CompleteCalls takes it back
   tag->reader->Finish(&tag->response, &tag->status, tag);
@@ -172,7 +199,7 @@ void Run::CompleteCalls() {
   }
 }
 
-void Run::Complete(const Call& call, Clock::time_point now) {
+void Run::Complete(Call& call, Clock::time_point now) {
   LoadRecord record{
       .intended_ns = (call.intended - start_).count(),
       .latency_us =
@@ -180,20 +207,21 @@ void Run::Complete(const Call& call, Clock::time_point now) {
       .request = call.request,
       .outcome = call.status.error_code()};
   if (call.status.ok()) {
-    const PredictResponse& response = call.response;
+    const bool readable =
+        options_.method == LoadMethod::kTopK
+            ? ReadAnswer<TopKResponse>(call.response, options_.keep_records, record)
+            : ReadAnswer<PredictResponse>(call.response, options_.keep_records, record);
+    if (!readable) record.outcome = grpc::StatusCode::INTERNAL;
+  }
+  const bool ok = record.outcome == grpc::StatusCode::OK;
+  if (ok) {
     ++result_.ok;
-    record.partial = response.incomplete() != fmserve::v1::INCOMPLETE_UNSPECIFIED;
     if (record.partial) ++result_.partial;
-    ++result_.versions[response.version()];
-    record.version = response.version();
-    record.scored_count =
-        std::min(response.scored_count(), static_cast<uint32_t>(response.predictions_size()));
-    if (options_.keep_records)
-      record.fingerprint = Fingerprint(response.predictions().data(), record.scored_count);
+    ++result_.versions[record.version];
   } else {
     ++result_.errors[record.outcome];
   }
-  if (call.status.ok() || record.outcome == grpc::StatusCode::DEADLINE_EXCEEDED) {
+  if (ok || record.outcome == grpc::StatusCode::DEADLINE_EXCEEDED) {
     result_.latency.Record(record.latency_us);
   }
   if (options_.keep_records) result_.records.push_back(record);

@@ -21,8 +21,15 @@
 
 namespace fmserve::tools {
 
+// What the requests are, and what answers them.
+enum class LoadMethod : uint8_t {
+  kPredict,  // PredictRequest, PredictResponse
+  kTopK,     // TopKRequest, TopKResponse
+};
+
 struct LoadOptions {
-  std::string target = {};     // HOST:PORT or unix:PATH
+  std::string target = {};  // HOST:PORT or unix:PATH
+  LoadMethod method = LoadMethod::kPredict;
   double rate_per_s = 1000.0;  // open loop
   Arrivals arrivals = Arrivals::kPoisson;
   uint64_t seed = 1;
@@ -46,9 +53,9 @@ struct LoadRecord {
   int64_t latency_us =
       0;                 // from the intended time to the end of the response; 0 for kClientOverload
   uint64_t version = 0;  // that answered; 0: none
-  uint64_t fingerprint = 0;  // of the first scored_count predictions, see Fingerprint()
-  uint32_t request = 0;      // index of the prepared request
-  uint32_t scored_count = 0;
+  uint64_t fingerprint = 0;   // of the first scored_count predictions, see Fingerprint()
+  uint32_t request = 0;       // index of the prepared request
+  uint32_t scored_count = 0;  // of TopK: items that came back
   int outcome = 0;
   bool partial = false;  // as the response says itself
 };
@@ -56,7 +63,8 @@ struct LoadRecord {
 struct LoadResult {
   uint64_t sent = 0;  // that were due, those of client_overload included
   uint64_t ok = 0;
-  uint64_t partial = 0;  // of the ok ones, those that ran out of time before the last candidate
+  uint64_t partial =
+      0;  // of the ok ones, those that ran out of time before the last candidate or item
   std::map<int, uint64_t> errors;         // by outcome
   std::map<uint64_t, uint64_t> versions;  // ok responses by version
   LatencyHistogram latency;               // of requests that were answered or timed out
@@ -68,9 +76,9 @@ struct LoadResult {
 // A 64-bit hash of the predictions' bits: equal for equal predictions.
 uint64_t Fingerprint(const float* predictions, size_t count);
 
-// Sends `requests` (serialized PredictRequests, at least one) in turn until an end condition of the
-// options holds or `stop` becomes true, then waits for the outstanding ones. Unavailable when the
-// server cannot be reached within connect_timeout.
+// Sends `requests` (serialized messages of the options' method, at least one) in turn until an end
+// condition of the options holds or `stop` becomes true, then waits for the outstanding ones.
+// Unavailable when the server cannot be reached within connect_timeout.
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options,
                                    const std::vector<std::string>& requests,
                                    const std::atomic<bool>& stop);

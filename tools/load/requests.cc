@@ -209,6 +209,57 @@ fmserve::v1::PredictRequest BuildRequest(const ClickLog& log, const RequestPlan&
   return request;
 }
 
+absl::StatusOr<size_t> FindIdField(const model::FeatureSchema& schema, const std::string& name) {
+  for (size_t f = 0; f < schema.size(); ++f) {
+    const Field& field = schema.field(f);
+    if (field.name != name) continue;
+    if (field.side == Side::kItem && field.kind == FieldKind::kCategorical) return f;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "field '", name, "' cannot hold the ids of items: name a categorical field of their side"));
+  }
+  return absl::NotFoundError(absl::StrCat("the schema has no field '", name, "'"));
+}
+
+absl::Status KeepOneItemPerId(size_t id_field, ClickLog* log) {
+  absl::flat_hash_set<std::string> seen;
+  std::erase_if(log->items, [&](const Cells& row) {
+    return row[id_field].empty() || !seen.insert(row[id_field]).second;
+  });
+  if (!log->items.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("no row has a value of '", log->schema.field(id_field).name, "'"));
+}
+
+fmserve::v1::PredictRequest BuildItemsRequest(const ClickLog& log, const RequestPlan& plan,
+                                              RequestForm form, size_t id_field) {
+  fmserve::v1::PredictRequest request =
+      BuildRequest(log, {.context = plan.context, .items = {}}, form);
+  const bool integers = log.schema.field(id_field).value_type == ValueType::kInteger;
+  for (size_t item : plan.items) {
+    const std::string& id = log.items[item][id_field];
+    if (integers) {
+      request.mutable_items()->add_integers(static_cast<uint64_t>(Parse<int64_t>(id)));
+    } else {
+      request.mutable_items()->add_strings(id);
+    }
+  }
+  return request;
+}
+
+fmserve::v1::TopKRequest BuildTopKRequest(const ClickLog& log, size_t context, RequestForm form,
+                                          uint32_t k) {
+  fmserve::v1::PredictRequest of_context =
+      BuildRequest(log, {.context = context, .items = {}}, form);
+  fmserve::v1::TopKRequest request;
+  if (form == RequestForm::kPacked) {
+    *request.mutable_packed() = std::move(*of_context.mutable_packed());
+  } else {
+    *request.mutable_features() = std::move(*of_context.mutable_features());
+  }
+  request.set_k(k);
+  return request;
+}
+
 absl::StatusOr<std::vector<float>> PredictOffline(const ClickLog& log, const RequestPlan& plan,
                                                   const model::WeightFile& file,
                                                   const model::Scorer& scorer) {

@@ -47,6 +47,22 @@ RequestPlan PlanRequest(const ClickLog& log, size_t index, size_t candidates);
 fmserve::v1::PredictRequest BuildRequest(const ClickLog& log, const RequestPlan& plan,
                                          RequestForm form);
 
+// The number of the item field whose values are the ids of a catalogue's items. NotFound when the
+// schema has no such field, InvalidArgument when it is not categorical or not of the item side.
+absl::StatusOr<size_t> FindIdField(const model::FeatureSchema& schema, const std::string& name);
+
+// Leaves one item per id, those without any out. InvalidArgument when none is left.
+absl::Status KeepOneItemPerId(size_t id_field, ClickLog* log);
+
+// As BuildRequest, with the context in this form and the candidates named by their ids, which are
+// integers or strings as the field's values are.
+fmserve::v1::PredictRequest BuildItemsRequest(const ClickLog& log, const RequestPlan& plan,
+                                              RequestForm form, size_t id_field);
+
+// The best k items of the catalogue for a context, of the log's contexts.
+fmserve::v1::TopKRequest BuildTopKRequest(const ClickLog& log, size_t context, RequestForm form,
+                                          uint32_t k);
+
 // What any server must answer with this weight file: the server's own code, offline.
 // InvalidArgument when the rows do not fit the file's schema.
 absl::StatusOr<std::vector<float>> PredictOffline(const ClickLog& log, const RequestPlan& plan,

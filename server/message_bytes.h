@@ -1,0 +1,37 @@
+// Messages to and from the bytes that a raw method gets and gives.
+#ifndef FMSERVE_SERVER_MESSAGE_BYTES_H_
+#define FMSERVE_SERVER_MESSAGE_BYTES_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/message.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/proto_buffer_reader.h"
+#include "grpcpp/support/proto_buffer_writer.h"
+
+namespace fmserve::server {
+
+// InvalidArgument when these are not the bytes of such a message; it then holds what was read.
+inline absl::Status ParseMessage(const grpc::ByteBuffer& bytes,
+                                 google::protobuf::Message* message) {
+  grpc::ByteBuffer same_bytes(bytes);  // another reference: reading clears it
+  if (grpc::SerializationTraits<google::protobuf::Message>::Deserialize(&same_bytes, message).ok())
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the request is not a ", message->GetTypeName(), ": its bytes do not parse"));
+}
+
+inline absl::Status SerializeMessage(const google::protobuf::Message& message,
+                                     grpc::ByteBuffer* bytes) {
+  bool own_buffer = false;
+  if (grpc::SerializationTraits<google::protobuf::Message>::Serialize(message, bytes, &own_buffer)
+          .ok()) {
+    return absl::OkStatus();
+  }
+  return absl::InternalError("the answer could not be written as bytes");
+}
+
+}  // namespace fmserve::server
+
+#endif  // FMSERVE_SERVER_MESSAGE_BYTES_H_
