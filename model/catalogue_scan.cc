@@ -1,6 +1,5 @@
 // FoldedCatalogue::Best and BestOfEach: the scan of one context, and of several side by side.
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -21,14 +20,6 @@ constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 // beyond its roundings, and this covers those of the biases.
 constexpr double kBiasSlack = 0x1p-40;
 
-// A float that scores can be compared with after additions of floats: docs/decisions/0040.
-float ScanThreshold(double threshold) {
-  const double lower = threshold - std::abs(threshold) * 0x1p-22;
-  const auto rounded = static_cast<float>(lower);
-  if (!(rounded > lower)) return rounded;
-  return std::nextafter(rounded, -std::numeric_limits<float>::infinity());
-}
-
 double Dot(std::span<const float> a, std::span<const float> b) {
   double sum = 0.0;
   for (size_t f = 0; f < a.size(); ++f) sum += double{a[f]} * b[f];
@@ -47,7 +38,7 @@ class CatalogueScan {
         context_score_(query.context->context_score()),
         sums_(query.context->context_sums().first(PaddedK(catalogue.weights_->info().k))),
         quantized_(blocks_.Quantize(sums_)),
-        sums_norm_(quantized_.residual_norm_factor),
+        sums_norm_(quantized_.norm),
         filter_(query.filter == nullptr ? std::span<const uint64_t>() : query.filter->words()),
         memory_(memory) {
     const size_t k = std::min(query.k, kMaxTopK);
@@ -69,7 +60,7 @@ class CatalogueScan {
     if (OutOfReach(bound.norm, bound.bias_rest)) {
       covered_items_ = size();
     } else {
-      if (!OutOfReach(bound.norm, bound.bias) && !FilteredOut(group_)) work_ += ScanGroup(group_);
+      if (!OutOfReach(bound.norm, bound.bias) && !FilteredOut(group_)) work_ += Scan(group_);
       ++group_;
       covered_items_ = std::min(size(), group_ * kScanGroupItems);
     }
@@ -102,15 +93,15 @@ class CatalogueScan {
   }
 
   // Returns the work that it was.
-  uint32_t ScanGroup(uint32_t group) {
+  uint32_t Scan(uint32_t group) {
     TopCandidates& candidates = memory_.candidates_;
     const uint64_t* const filter =
         filter_.empty() ? nullptr : filter_.data() + size_t{group} * kGroupWords;
-    const ScanGroupPlanes planes = blocks_.group(group);
-    const float threshold = ScanThreshold(candidates.threshold());
-    size_t hits_count = catalogue_.scan_(quantized_, planes, filter, threshold, memory_.hits_);
-    hits_count = catalogue_.refine_(quantized_, planes, threshold, memory_.hits_, hits_count);
-    for (size_t i = 0; i < hits_count; ++i) AddHits(group, memory_.hits_[i]);
+    const ScanGroup items = blocks_.group(group);
+    const float threshold = blocks_.ThresholdFor(quantized_, group, candidates.threshold());
+    const size_t hits_count = catalogue_.scan_(quantized_, items, filter, threshold, memory_.hits_);
+    catalogue_.refine_(quantized_, items, memory_.hits_, hits_count);
+    AddHits(group, std::span(memory_.hits_).first(hits_count));
     uint32_t work = kScanGroupItems;
     if (candidates.full() && !candidates.Prune()) {
       work += MakeExact() * kWorkPerExactScore;
@@ -119,20 +110,17 @@ class CatalogueScan {
     return work;
   }
 
-  void AddHits(uint32_t group, const ScanHit& hit) {
-    const uint32_t first = group * kScanGroupItems + hit.block * kScanBlockItems;
-    for (uint32_t mask = hit.mask; mask != 0; mask &= mask - 1) {
-      const auto i = static_cast<uint32_t>(std::countr_zero(mask));
-      if (first + i >= catalogue_.order_.size()) break;
-      Candidate candidate = {.lower = double{hit.scores[i]} - hit.error,
-                             .upper = double{hit.scores[i]} + hit.error,
-                             .item = catalogue_.order_[first + i],
-                             .exact = false};
-      if (std::isnan(candidate.lower) || std::isnan(candidate.upper)) {
-        candidate.lower = kMinusInfinity;
-        candidate.upper = -kMinusInfinity;
-      }
-      if (candidate.upper >= memory_.candidates_.threshold()) memory_.candidates_.Add(candidate);
+  void AddHits(uint32_t group, std::span<const ScanHit> hits) {
+    TopCandidates& candidates = memory_.candidates_;
+    for (const ScanHit& hit : hits) {
+      const size_t place = size_t{group} * kScanGroupItems + hit.item;
+      if (place >= catalogue_.order_.size()) return;
+      const ScoreRange range = blocks_.RangeOf(quantized_, group, hit);
+      if (range.upper < candidates.threshold()) continue;
+      candidates.Add({.lower = range.lower,
+                      .upper = range.upper,
+                      .item = catalogue_.order_[place],
+                      .exact = false});
     }
   }
 

@@ -65,7 +65,7 @@ class TopKMemory {
   ItemFolder::Memory folding_;
   std::vector<uint32_t> items_;
   std::vector<RankedItem> ranked_;
-  ScanHit hits_[kScanGroupBlocks];
+  ScanHit hits_[kScanGroupItems];
 };
 
 // What FoldedCatalogue::BestOfEach is asked about one context: the arguments of Best. Owns nothing.

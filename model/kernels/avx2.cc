@@ -4,7 +4,6 @@
 
 #include "model/kernels/accumulate.h"
 #include "model/kernels/row_offsets.h"
-#include "model/kernels/scan.h"
 
 namespace fmserve::model::avx2 {
 namespace {
@@ -142,63 +141,6 @@ AccumulateFn ForK(uint32_t k) {
   }
 }
 
-// The sum of p times nibble of eight items of a block's plane, whose quads begin at `items` and at
-// every 64 bytes after. Products of bytes are added in words, which four of nibbles cannot fill.
-inline __m256i SumOfNibbles(const ScanContext& context, const std::byte* items,
-                            const std::byte* next) {
-  const __m256i low_bits = _mm256_set1_epi8(0x0f);
-  const __m256i ones = _mm256_set1_epi16(1);
-  __m256i sums = _mm256_setzero_si256();
-  for (uint32_t pair = 0; pair < context.pairs_count; ++pair) {
-    _mm_prefetch(reinterpret_cast<const char*>(next + pair * 64), _MM_HINT_T1);
-    const __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(items + pair * 64));
-    const __m256i low =
-        _mm256_maddubs_epi16(_mm256_and_si256(bytes, low_bits),
-                             _mm256_set1_epi32(static_cast<int>(context.quads[2 * pair])));
-    const __m256i high =
-        _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(bytes, 4), low_bits),
-                             _mm256_set1_epi32(static_cast<int>(context.quads[2 * pair + 1])));
-    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_add_epi16(low, high), ones));
-  }
-  return sums;
-}
-
-// The 16 bits of a block in a filter.
-inline uint32_t Wanted(const uint64_t* filter, uint32_t block) {
-  return filter == nullptr ? 0xffff : (filter[block / 4] >> (block % 4 * 16)) & 0xffff;
-}
-
-// What to ask memory for while a block is summed: the block `ahead` of it, if that is wanted.
-inline const std::byte* Next(const uint64_t* filter, const std::byte* block, size_t block_bytes,
-                             uint32_t index, uint32_t blocks_count) {
-  const auto ahead = static_cast<uint32_t>(kScanPrefetchBytes / block_bytes + 1);
-  const bool wanted =
-      filter == nullptr || (index + ahead < blocks_count && Wanted(filter, index + ahead) != 0);
-  return wanted ? block + ahead * block_bytes : block;
-}
-
-inline void Prefetch(const std::byte* at, size_t bytes) {
-  for (size_t line = 0; line < bytes; line += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(at + line), _MM_HINT_T1);
-}
-
-inline float ErrorOf(const ScanContext& context, const ScanBlockHeader& header,
-                     float residual_norm) {
-  return header.stored_norm * context.stored_norm_factor +
-         residual_norm * context.residual_norm_factor + header.bias_error;
-}
-
-// Writes the scores of eight items; returns which of them are not below threshold - error.
-inline uint32_t Score(const ScanContext& context, const ScanBlockHeader& header, __m256i sums,
-                      const std::byte* biases, float threshold, float error, float* scores) {
-  const __m256 eight =
-      _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(header.scale * context.scale),
-                      _mm256_load_ps(reinterpret_cast<const float*>(biases)));
-  _mm256_store_ps(scores, eight);
-  return static_cast<uint32_t>(
-      _mm256_movemask_ps(_mm256_cmp_ps(eight, _mm256_set1_ps(threshold - error), _CMP_NLT_UQ)));
-}
-
 }  // namespace
 
 AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
@@ -221,70 +163,6 @@ double Dot(const float* a, const float* b, size_t padded_k) {
     odd = _mm256_fmadd_ps(_mm256_loadu_ps(a + f + kLanes), _mm256_loadu_ps(b + f + kLanes), odd);
   }
   return SumLanes(even) + SumLanes(odd);
-}
-
-size_t ScanHigh(const ScanContext& context, const ScanGroupPlanes& group, const uint64_t* filter,
-                float threshold, ScanHit* hits) {
-  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group.high);
-  const size_t plane_bytes = context.pairs_count * size_t{64};
-  const size_t block_bytes = plane_bytes + 64;
-  const __m256i offset = _mm256_set1_epi32(context.high_offset);
-  const std::byte* block = group.high + kScanHeadersBytes;
-  size_t hits_count = 0;
-  for (uint32_t b = 0; b < group.blocks_count; ++b, block += block_bytes) {
-    const uint32_t wanted = Wanted(filter, b);
-    if (wanted == 0) continue;
-    const std::byte* const next = Next(filter, block, block_bytes, b, group.blocks_count);
-    const float error = ErrorOf(context, headers[b], headers[b].residual_norm);
-    ScanHit& hit = hits[hits_count];
-    hit.mask = 0;
-    for (uint32_t half = 0; half < 2; ++half) {
-      const __m256i sums = _mm256_add_epi32(
-          _mm256_slli_epi32(SumOfNibbles(context, block + half * 32, next + half * 32), 4), offset);
-      hit.mask |= Score(context, headers[b], sums, block + plane_bytes + half * 32, threshold,
-                        error, hit.scores + half * 8)
-                  << (half * 8);
-    }
-    hit.mask &= wanted;
-    if (hit.mask == 0) continue;
-    hit.error = error;
-    hit.block = b;
-    ++hits_count;
-    Prefetch(group.low + kScanLowHeadersBytes + b * plane_bytes, plane_bytes);
-  }
-  return hits_count;
-}
-
-size_t Refine(const ScanContext& context, const ScanGroupPlanes& group, float threshold,
-              ScanHit* hits, size_t hits_count) {
-  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group.high);
-  const auto* residual_norms = reinterpret_cast<const float*>(group.low);
-  const size_t plane_bytes = context.pairs_count * size_t{64};
-  const __m256i offset = _mm256_set1_epi32(context.offset);
-  size_t kept = 0;
-  for (size_t n = 0; n < hits_count; ++n) {
-    const uint32_t b = hits[n].block;
-    const std::byte* const high = group.high + kScanHeadersBytes + b * (plane_bytes + 64);
-    const std::byte* const low = group.low + kScanLowHeadersBytes + b * plane_bytes;
-    const float error = ErrorOf(context, headers[b], residual_norms[b]);
-    ScanHit& hit = hits[kept];
-    uint32_t found = 0;
-    for (uint32_t half = 0; half < 2; ++half) {
-      const std::byte* const eight = high + half * 32;
-      const __m256i high_sums = _mm256_slli_epi32(SumOfNibbles(context, eight, eight), 4);
-      const __m256i low_sums = SumOfNibbles(context, low + half * 32, low + half * 32);
-      const __m256i sums = _mm256_add_epi32(_mm256_add_epi32(high_sums, low_sums), offset);
-      found |= Score(context, headers[b], sums, eight + plane_bytes, threshold, error,
-                     hit.scores + half * 8)
-               << (half * 8);
-    }
-    hit.mask = hits[n].mask & found;
-    if (hit.mask == 0) continue;
-    hit.error = error;
-    hit.block = b;
-    ++kept;
-  }
-  return kept;
 }
 
 }  // namespace fmserve::model::avx2

@@ -16,9 +16,9 @@ constexpr KernelTable kTables[] = {
      scalar::ScoreF32Items, scalar::ScoreInt8Items},
     {"avx2", avx2::Accumulate, avx2::Dot, avx2::ScanHigh, avx2::Refine, avx2::ScoreF32Items,
      avx2::ScoreInt8Items},
-    {"avx512", avx512::Accumulate, avx512::Dot, avx512::ScanHigh, avx512::Refine,
+    {"avx512", avx512::Accumulate, avx512::Dot, avx512::ScanHigh, avx2::Refine,
      avx512::ScoreF32Items, avx512::ScoreInt8Items},
-    {"avx512_vnni", avx512::Accumulate, avx512::Dot, avx512_vnni::ScanHigh, avx512_vnni::Refine,
+    {"avx512_vnni", avx512::Accumulate, avx512::Dot, avx512_vnni::ScanHigh, avx2::Refine,
      avx512::ScoreF32Items, avx512::ScoreInt8Items},
 };
 

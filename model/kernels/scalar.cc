@@ -5,7 +5,6 @@
 
 #include "model/kernels/accumulate.h"
 #include "model/kernels/row_offsets.h"
-#include "model/kernels/scan.h"
 
 namespace fmserve::model::scalar {
 namespace {
@@ -94,26 +93,6 @@ AccumulateFn ForK(uint32_t k) {
   }
 }
 
-// The sum of p times nibble of item `i` of a block's plane.
-int32_t SumOfNibbles(const ScanContext& context, const std::byte* plane, uint32_t i) {
-  int32_t sum = 0;
-  for (uint32_t pair = 0; pair < context.pairs_count; ++pair) {
-    const auto items = ReadAs<uint32_t>(plane + pair * 64 + i * 4);
-    for (uint32_t shift = 0; shift < 32; shift += 8) {
-      const auto p = static_cast<int8_t>(context.quads[2 * pair] >> shift);
-      const auto q = static_cast<int8_t>(context.quads[2 * pair + 1] >> shift);
-      sum += static_cast<int32_t>((items >> shift) & 0xfU) * p;
-      sum += static_cast<int32_t>((items >> (shift + 4)) & 0xfU) * q;
-    }
-  }
-  return sum;
-}
-
-float ErrorOf(const ScanContext& context, const ScanBlockHeader& header, float residual_norm) {
-  return header.stored_norm * context.stored_norm_factor +
-         residual_norm * context.residual_norm_factor + header.bias_error;
-}
-
 }  // namespace
 
 AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
@@ -133,63 +112,6 @@ double Dot(const float* a, const float* b, size_t padded_k) {
   for (size_t f = 0; f < padded_k; f += kLanes)
     lanes += ReadAs<Lanes>(a + f) * ReadAs<Lanes>(b + f);
   return SumLanes(lanes);
-}
-
-size_t ScanHigh(const ScanContext& context, const ScanGroupPlanes& group, const uint64_t* filter,
-                float threshold, ScanHit* hits) {
-  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group.high);
-  const size_t plane_bytes = context.pairs_count * size_t{64};
-  const std::byte* block = group.high + kScanHeadersBytes;
-  size_t hits_count = 0;
-  for (uint32_t b = 0; b < group.blocks_count; ++b, block += plane_bytes + 64) {
-    uint32_t wanted = 0xffff;
-    if (filter != nullptr) wanted = (filter[b / 4] >> (b % 4 * 16)) & 0xffff;
-    if (wanted == 0) continue;
-    const float error = ErrorOf(context, headers[b], headers[b].residual_norm);
-    const float scale = headers[b].scale * context.scale;
-    ScanHit& hit = hits[hits_count];
-    hit.mask = 0;
-    for (uint32_t i = 0; i < kScanBlockItems; ++i) {
-      const auto bias = ReadAs<float>(block + plane_bytes + i * sizeof(float));
-      const int32_t sum = 16 * SumOfNibbles(context, block, i) + context.high_offset;
-      hit.scores[i] = static_cast<float>(sum) * scale + bias;
-      hit.mask |= static_cast<uint32_t>(!(hit.scores[i] < threshold - error)) << i;
-    }
-    hit.mask &= wanted;
-    hit.error = error;
-    hit.block = b;
-    if (hit.mask != 0) ++hits_count;
-  }
-  return hits_count;
-}
-
-size_t Refine(const ScanContext& context, const ScanGroupPlanes& group, float threshold,
-              ScanHit* hits, size_t hits_count) {
-  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group.high);
-  const auto* residual_norms = reinterpret_cast<const float*>(group.low);
-  const size_t plane_bytes = context.pairs_count * size_t{64};
-  size_t kept = 0;
-  for (size_t n = 0; n < hits_count; ++n) {
-    const uint32_t b = hits[n].block;
-    const std::byte* const high = group.high + kScanHeadersBytes + b * (plane_bytes + 64);
-    const std::byte* const low = group.low + kScanLowHeadersBytes + b * plane_bytes;
-    const float error = ErrorOf(context, headers[b], residual_norms[b]);
-    const float scale = headers[b].scale * context.scale;
-    ScanHit& hit = hits[kept];
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < kScanBlockItems; ++i) {
-      const auto bias = ReadAs<float>(high + plane_bytes + i * sizeof(float));
-      const int32_t sum =
-          16 * SumOfNibbles(context, high, i) + SumOfNibbles(context, low, i) + context.offset;
-      hit.scores[i] = static_cast<float>(sum) * scale + bias;
-      found |= static_cast<uint32_t>(!(hit.scores[i] < threshold - error)) << i;
-    }
-    hit.mask = hits[n].mask & found;
-    hit.error = error;
-    hit.block = b;
-    if (hit.mask != 0) ++kept;
-  }
-  return kept;
 }
 
 }  // namespace fmserve::model::scalar
