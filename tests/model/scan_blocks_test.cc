@@ -1,20 +1,24 @@
 // The scan in int8, by the high four bits and by all eight: every implementation computes the same,
-// and no score is further from the true one than its bound says, whatever the vectors.
+// and no score is out of its bounds, whatever the vectors.
 #include "model/scan_blocks.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "absl/strings/str_cat.h"
 
 namespace fmserve::model {
 namespace {
 
-constexpr float kNone = -std::numeric_limits<float>::infinity();
+constexpr double kNone = -std::numeric_limits<double>::infinity();
 
 // Items and a context as plain numbers.
 struct ScanProblem {
@@ -50,40 +54,37 @@ ScanBlocks Encoded(const ScanProblem& problem) {
   return blocks;
 }
 
-// By which planes a block is scored.
-enum class Planes { kHigh, kBoth };
-
-// The hits of the first group.
+// The hits of the first group, by the high halves alone.
 std::vector<ScanHit> HitsOf(const ScanBlocks& blocks, const ScanContext& context,
-                            const KernelTable& kernels, Planes planes, float threshold,
+                            const KernelTable& kernels, double least,
                             const uint64_t* filter = nullptr) {
-  const ScanGroupPlanes group = blocks.group(0);
-  std::vector<ScanHit> hits(kScanGroupBlocks);
-  hits.resize(kernels.scan(context, group, filter, threshold, hits.data()));
-  if (planes == Planes::kBoth)
-    hits.resize(kernels.refine(context, group, threshold, hits.data(), hits.size()));
+  std::vector<ScanHit> hits(kScanGroupItems);
+  hits.resize(kernels.scan(context, blocks.group(0), filter, blocks.ThresholdFor(context, 0, least),
+                           hits.data()));
+  return hits;
+}
+
+std::vector<ScanHit> Refined(const ScanBlocks& blocks, const ScanContext& context,
+                             const KernelTable& kernels, std::vector<ScanHit> hits) {
+  kernels.refine(context, blocks.group(0), hits.data(), hits.size());
   return hits;
 }
 
 std::vector<uint32_t> ItemsOf(const std::vector<ScanHit>& hits) {
   std::vector<uint32_t> items;
-  for (const ScanHit& hit : hits) {
-    for (uint32_t bit = 0; bit < 16; ++bit) {
-      if ((hit.mask >> bit & 1) != 0) items.push_back(hit.block * 16 + bit);
-    }
-  }
+  for (const ScanHit& hit : hits) items.push_back(hit.item);
   return items;
 }
 
-struct Scanned {
-  std::vector<ScanHit> hits;
-  float score(uint32_t item) const { return hits[item / 16].scores[item % 16]; }
-};
+std::vector<int32_t> ProductsOf(const std::vector<ScanHit>& hits) {
+  std::vector<int32_t> products;
+  for (const ScanHit& hit : hits) products.push_back(hit.product);
+  return products;
+}
 
-// All blocks of the first group with a threshold that everything reaches.
-Scanned ScanAll(const ScanBlocks& blocks, const ScanContext& context, const KernelTable& kernels,
-                Planes planes) {
-  return {.hits = HitsOf(blocks, context, kernels, planes, kNone)};
+bool Contains(const std::vector<ScanHit>& hits, uint32_t item) {
+  return std::any_of(hits.begin(), hits.end(),
+                     [&](const ScanHit& hit) { return hit.item == item; });
 }
 
 // In long double, so that the reference has no roundings to speak of.
@@ -94,29 +95,24 @@ long double TrueScore(const ScanProblem& problem, size_t item) {
   return score;
 }
 
-// How much of the bound the worst item uses.
-double CheckBound(const ScanProblem& problem, const char* what, Planes planes) {
+// Whoever asks for scores from an item's own on gets it by its high halves, and by both halves a
+// range that its score is in.
+void CheckBounds(const ScanProblem& problem, const char* what) {
   const ScanBlocks blocks = Encoded(problem);
   const ScanContext context = blocks.Quantize(problem.sums);
-  double worst = 0.0;
   for (const KernelTable* kernels : SupportedKernels()) {
-    const Scanned scanned = ScanAll(blocks, context, *kernels, planes);
-    EXPECT_EQ(scanned.hits.size(), blocks.blocks_count());
+    const std::vector<ScanHit> all =
+        Refined(blocks, context, *kernels, HitsOf(blocks, context, *kernels, kNone));
     for (uint32_t item = 0; item < problem.biases.size(); ++item) {
-      const long double error = std::abs(scanned.score(item) - TrueScore(problem, item));
-      const float bound = scanned.hits[item / 16].error;
-      EXPECT_LE(error, static_cast<long double>(bound))
-          << what << " " << kernels->name << (planes == Planes::kHigh ? " high" : " both")
-          << " k=" << problem.k << " item=" << item;
-      if (bound > 0.0F) worst = std::max(worst, static_cast<double>(error / bound));
+      SCOPED_TRACE(
+          absl::StrCat(what, " ", std::string(kernels->name), " k=", problem.k, " item=", item));
+      const long double score = TrueScore(problem, item);
+      EXPECT_TRUE(Contains(HitsOf(blocks, context, *kernels, static_cast<double>(score)), item));
+      const ScoreRange range = blocks.RangeOf(context, 0, all[item]);
+      EXPECT_LE(range.lower, score);
+      EXPECT_GE(range.upper, score);
     }
   }
-  return worst;
-}
-
-void CheckBounds(const ScanProblem& problem, const char* what) {
-  CheckBound(problem, what, Planes::kHigh);
-  CheckBound(problem, what, Planes::kBoth);
 }
 
 TEST(ScanBoundTest, HoldsForRandomVectorsOfAnyScale) {
@@ -139,36 +135,97 @@ TEST(ScanBoundTest, HoldsForRandomVectorsOfAnyScale) {
   }
 }
 
-// Every factor lies halfway between two stored numbers, on the side that hurts: what storing loses
-// is parallel to the context.
+TEST(ScanBoundTest, HoldsForItemsOfManyScalesInOneBlock) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::uniform_real_distribution<float> exponent(-6.0F, 0.0F);
+  for (const uint32_t k : {1, 7, 16, 64}) {
+    for (int round = 0; round < 20; ++round) {
+      ScanProblem problem = MakeProblem(k, 40);
+      for (size_t item = 0; item < 40; ++item) {
+        const float scale = std::pow(10.0F, exponent(random));
+        for (uint32_t f = 0; f < k; ++f)
+          problem.vectors[item * PaddedK(k) + f] = scale * normal(random);
+        problem.biases[item] = double{scale} * normal(random);
+      }
+      for (uint32_t f = 0; f < k; ++f) problem.sums[f] = normal(random);
+      CheckBounds(problem, "many scales");
+    }
+  }
+}
+
+// What a bound is made of, seen from outside.
+ScanBlockHead HeadOf(const ScanBlocks& blocks) {
+  ScanBlockHead head;
+  std::memcpy(&head, blocks.group(0).blocks, sizeof(head));
+  return head;
+}
+
+// The score that a hit's product stands for.
+double ScoreOf(const ScanBlocks& blocks, const ScanContext& context, const ScanHit& hit) {
+  const ScanBlockHead head = HeadOf(blocks);
+  return double{head.scale} * head.scales[hit.item] * context.scale * hit.product + head.bias +
+         double{head.bias_step} * head.biases[hit.item];
+}
+
+// The score from which on an item of the first block is no hit by its high halves.
+double UpperBound(const ScanBlocks& blocks, const ScanContext& context, uint32_t item) {
+  const KernelTable& kernels = *SupportedKernels().back();
+  double below = -1e9;
+  double above = 1e9;
+  while (above - below > 1e-6) {
+    const double middle = (below + above) / 2;
+    (Contains(HitsOf(blocks, context, kernels, middle), item) ? below : above) = middle;
+  }
+  return below;
+}
+
+// Every factor but one lies halfway between two stored numbers, on the side that hurts: what
+// storing loses is parallel to the context.
 TEST(ScanBoundTest, HoldsAndIsNearlyReachedForTheWorstVectors) {
-  for (const uint32_t k : {1, 4, 16, 64, 256}) {
+  for (const uint32_t k : {16, 64, 256}) {
     ScanProblem problem = MakeProblem(k, 16);
     for (size_t item = 0; item < 16; ++item) {
       for (uint32_t f = 0; f < k; ++f) {
         const float sign = f % 2 == 0 ? 1.0F : -1.0F;
         problem.vectors[item * PaddedK(k) + f] = sign * (50.0F + static_cast<float>(item) + 0.499F);
       }
+      problem.vectors[item * PaddedK(k)] = 127.0F;  // one step is 1
     }
-    problem.vectors[15 * PaddedK(k)] = 127.0F;  // one step is 1
     for (uint32_t f = 0; f < k; ++f) problem.sums[f] = f % 2 == 0 ? 1.0F : -1.0F;
-    EXPECT_GT(CheckBound(problem, "worst", Planes::kBoth), k == 1 ? 0.1 : 0.9);
+    CheckBounds(problem, "worst");
+    const ScanBlocks blocks = Encoded(problem);
+    const ScanContext context = blocks.Quantize(problem.sums);
+    const KernelTable& kernels = *SupportedKernels().back();
+    for (const ScanHit& hit :
+         Refined(blocks, context, kernels, HitsOf(blocks, context, kernels, kNone))) {
+      const double score = ScoreOf(blocks, context, hit);
+      const double error = static_cast<double>(TrueScore(problem, hit.item)) - score;
+      EXPECT_GT(error, 0.9 * (blocks.RangeOf(context, 0, hit).upper - score));
+    }
   }
 }
 
-// Every factor lies where it only just has its high nibble, half a step below the lowest factor
-// that is stored with it: the middle is furthest, and all in the direction of the context.
-TEST(ScanBoundTest, HoldsAndIsNearlyReachedForTheWorstLowNibbles) {
-  for (const uint32_t k : {1, 4, 16, 64, 256}) {
-    ScanProblem problem = MakeProblem(k, 16);
-    for (size_t item = 0; item < 16; ++item) {
+// Every factor lies where it only just has its high half, half a step below the lowest factor that
+// is stored with it: the middle is furthest, and all in the direction of the context.
+TEST(ScanBoundTest, HoldsAndIsNearlyReachedForTheWorstLowHalves) {
+  for (const uint32_t k : {4, 16, 64, 256}) {
+    ScanProblem problem = MakeProblem(k, 15);
+    for (size_t item = 0; item < 15; ++item) {
       for (uint32_t f = 0; f < k; ++f)
         problem.vectors[item * PaddedK(k) + f] = 16.0F * static_cast<float>(item) - 112.499F;
+      problem.vectors[item * PaddedK(k)] = -127.0F;  // one step is 1
     }
-    problem.vectors[15 * PaddedK(k)] = 127.0F;  // one step is 1
-    for (uint32_t f = 0; f < k; ++f) problem.sums[f] = 1.0F;
-    EXPECT_GT(CheckBound(problem, "worst", Planes::kHigh), 0.99);
-    CheckBound(problem, "worst", Planes::kBoth);
+    for (uint32_t f = 0; f < k; ++f) problem.sums[f] = -1.0F;
+    CheckBounds(problem, "worst");
+    const ScanBlocks blocks = Encoded(problem);
+    const ScanContext context = blocks.Quantize(problem.sums);
+    for (const ScanHit& hit : HitsOf(blocks, context, *SupportedKernels().back(), kNone)) {
+      if (hit.item >= 15) continue;
+      const double score = ScoreOf(blocks, context, hit);
+      const double error = static_cast<double>(TrueScore(problem, hit.item)) - score;
+      EXPECT_GT(error, 0.99 * (UpperBound(blocks, context, hit.item) - score)) << "k=" << k;
+    }
   }
 }
 
@@ -182,32 +239,55 @@ TEST(ScanBoundTest, HoldsWithOneHugeItemAmongTinyOnes) {
   CheckBounds(problem, "one huge item");
 }
 
-TEST(ScanBoundTest, HoldsWhereFloatsUnderflow) {
-  for (const float tiny : {1e-38F, 1e-42F, std::numeric_limits<float>::denorm_min()}) {
-    ScanProblem problem = MakeProblem(16, 20);
-    for (size_t i = 0; i < problem.vectors.size(); ++i)
-      problem.vectors[i] = tiny * static_cast<float>(i % 7);
-    for (uint32_t f = 0; f < 16; ++f) problem.sums[f] = tiny * static_cast<float>(f);
-    problem.biases[3] = double{tiny};
-    CheckBounds(problem, "underflow");
-  }
-}
-
-TEST(ScanBoundTest, EverythingIsAHitWhereFloatsMightOverflow) {
-  ScanProblem problem = MakeProblem(4, 16);
-  for (float& value : problem.vectors) value = 3e38F;
-  for (uint32_t f = 0; f < 4; ++f) problem.sums[f] = -3e38F;
-  const ScanBlocks blocks = Encoded(problem);
-  for (const KernelTable* kernels : SupportedKernels()) {
-    for (const Planes planes : {Planes::kHigh, Planes::kBoth}) {
-      const std::vector<ScanHit> hits =
-          HitsOf(blocks, blocks.Quantize(problem.sums), *kernels, planes, 1e30F);
-      ASSERT_EQ(hits.size(), 1U);
-      EXPECT_EQ(hits[0].mask, 0xffffU);
+TEST(ScanBoundTest, HoldsForBiasesFarApartAndForEqualOnes) {
+  std::mt19937 random(6);
+  std::normal_distribution<double> normal;
+  for (const double size : {0.0, 1e-20, 1e-3, 1.0, 12345.678, 1e9, 1e29}) {
+    for (const double spread : {0.0, 1e-9, 1e-3, 1.0}) {
+      ScanProblem problem = MakeProblem(2, 40);
+      for (size_t item = 0; item < 40; ++item) {
+        problem.biases[item] = size * (1.0 + spread * normal(random));
+        problem.vectors[item * PaddedK(2)] = static_cast<float>(normal(random));
+      }
+      problem.biases[3] = -size;
+      problem.sums[0] = 0.25F;
+      CheckBounds(problem, "biases");
     }
   }
 }
 
+TEST(ScanBoundTest, HoldsWhereFloatsUnderflow) {
+  for (const float tiny : {1e-38F, 1e-42F, std::numeric_limits<float>::denorm_min()}) {
+    for (const float huge : {tiny, 1.0F, 1e30F}) {
+      ScanProblem problem = MakeProblem(16, 20);
+      for (size_t i = 0; i < problem.vectors.size(); ++i)
+        problem.vectors[i] = tiny * static_cast<float>(i % 7);
+      for (uint32_t f = 0; f < 16; ++f) problem.sums[f] = huge * static_cast<float>(f);
+      problem.biases[3] = double{tiny};
+      CheckBounds(problem, "underflow");
+    }
+  }
+}
+
+TEST(ScanBoundTest, EverythingMayScoreAnythingWhereFloatsMightOverflow) {
+  ScanProblem problem = MakeProblem(4, 16);
+  for (float& value : problem.vectors) value = 3e38F;
+  for (uint32_t f = 0; f < 4; ++f) problem.sums[f] = -3e38F;
+  const ScanBlocks blocks = Encoded(problem);
+  const ScanContext context = blocks.Quantize(problem.sums);
+  for (const KernelTable* kernels : SupportedKernels()) {
+    const std::vector<ScanHit> hits =
+        Refined(blocks, context, *kernels, HitsOf(blocks, context, *kernels, 1e30));
+    ASSERT_EQ(hits.size(), 16U);
+    for (const ScanHit& hit : hits) {
+      const ScoreRange range = blocks.RangeOf(context, 0, hit);
+      EXPECT_EQ(range.lower, -std::numeric_limits<double>::infinity());
+      EXPECT_EQ(range.upper, std::numeric_limits<double>::infinity());
+    }
+  }
+}
+
+// Products, not scores: they are integers.
 TEST(ScanKernelsTest, AgreeWithEachOther) {
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
@@ -220,38 +300,35 @@ TEST(ScanKernelsTest, AgreeWithEachOther) {
     for (uint32_t f = 0; f < k; ++f) problem.sums[f] = normal(random);
     const ScanBlocks blocks = Encoded(problem);
     const ScanContext context = blocks.Quantize(problem.sums);
-    for (const Planes planes : {Planes::kHigh, Planes::kBoth}) {
-      const Scanned expected = ScanAll(blocks, context, *SupportedKernels().front(), planes);
-      for (const KernelTable* kernels : SupportedKernels()) {
-        const Scanned scanned = ScanAll(blocks, context, *kernels, planes);
-        ASSERT_EQ(scanned.hits.size(), expected.hits.size());
-        for (uint32_t item = 0; item < 1000; ++item) {
-          ASSERT_NEAR(scanned.score(item), expected.score(item),
-                      1e-6F * (std::abs(expected.score(item)) + 16.0F))
-              << kernels->name << " k=" << k << " item=" << item;
-        }
-      }
+    const KernelTable& scalar = *SupportedKernels().front();
+    const std::vector<ScanHit> high = HitsOf(blocks, context, scalar, kNone);
+    const std::vector<ScanHit> both = Refined(blocks, context, scalar, high);
+    for (const KernelTable* kernels : SupportedKernels()) {
+      const std::vector<ScanHit> hits = HitsOf(blocks, context, *kernels, kNone);
+      EXPECT_EQ(ProductsOf(hits), ProductsOf(high)) << kernels->name << " k=" << k;
+      EXPECT_EQ(ProductsOf(Refined(blocks, context, *kernels, hits)), ProductsOf(both))
+          << kernels->name << " k=" << k;
     }
   }
 }
 
-// The largest products there are, which must not saturate. 127 is stored as 255, whose high nibble
+// The largest products there are, which must not saturate. 127 is stored as 255, whose high half
 // stands for 120; -127 as 1, which stands for -120.
 TEST(ScanKernelsTest, AreExactForExtremeIntegers) {
   for (const auto& [item_sign, sign] :
-       {std::pair(1.0F, 1.0F), std::pair(1.0F, -1.0F), std::pair(-1.0F, 1.0F)}) {
+       {std::pair(1, 1), std::pair(1, -1), std::pair(-1, 1), std::pair(-1, -1)}) {
     ScanProblem problem = MakeProblem(256, 16);
-    for (float& value : problem.vectors) value = item_sign * 127.0F;
-    for (float& value : problem.sums) value = sign * 127.0F;
+    for (float& value : problem.vectors) value = static_cast<float>(item_sign);
+    for (float& value : problem.sums) value = static_cast<float>(sign);
     const ScanBlocks blocks = Encoded(problem);
     const ScanContext context = blocks.Quantize(problem.sums);
     for (const KernelTable* kernels : SupportedKernels()) {
-      const Scanned high = ScanAll(blocks, context, *kernels, Planes::kHigh);
-      const Scanned both = ScanAll(blocks, context, *kernels, Planes::kBoth);
-      for (uint32_t item = 0; item < 16; ++item) {
-        EXPECT_EQ(high.score(item), item_sign * sign * 120.0F * 127.0F * 256.0F) << kernels->name;
-        EXPECT_EQ(both.score(item), item_sign * sign * 127.0F * 127.0F * 256.0F) << kernels->name;
-      }
+      const std::vector<ScanHit> hits = HitsOf(blocks, context, *kernels, kNone);
+      EXPECT_EQ(ProductsOf(hits), std::vector<int32_t>(16, item_sign * sign * 120 * 127 * 256))
+          << kernels->name;
+      EXPECT_EQ(ProductsOf(Refined(blocks, context, *kernels, hits)),
+                std::vector<int32_t>(16, item_sign * sign * 127 * 127 * 256))
+          << kernels->name;
     }
   }
 }
@@ -264,35 +341,33 @@ TEST(ScanKernelsTest, ReturnOnlyWhatReachesTheThresholdAndPassesTheFilter) {
   // Items 20, 21, 50 and 70.
   const uint64_t filter[] = {uint64_t{3} << 20 | uint64_t{1} << 50, uint64_t{1} << 6};
   for (const KernelTable* kernels : SupportedKernels()) {
-    for (const Planes planes : {Planes::kHigh, Planes::kBoth}) {
-      const auto items_above = [&](float threshold, const uint64_t* passing) {
-        return ItemsOf(HitsOf(blocks, context, *kernels, planes, threshold, passing));
-      };
-      EXPECT_EQ(items_above(97.5F, nullptr), (std::vector<uint32_t>{98, 99})) << kernels->name;
-      EXPECT_EQ(items_above(kNone, filter), (std::vector<uint32_t>{20, 21, 50, 70}));
-      EXPECT_EQ(items_above(20.5F, filter), (std::vector<uint32_t>{21, 50, 70}));
-      EXPECT_EQ(items_above(1000.0F, nullptr), std::vector<uint32_t>{});
-    }
+    const auto items_from = [&](double least, const uint64_t* passing) {
+      return ItemsOf(HitsOf(blocks, context, *kernels, least, passing));
+    };
+    EXPECT_EQ(items_from(97.5, nullptr), (std::vector<uint32_t>{98, 99})) << kernels->name;
+    EXPECT_EQ(items_from(kNone, filter), (std::vector<uint32_t>{20, 21, 50, 70}));
+    EXPECT_EQ(items_from(20.5, filter), (std::vector<uint32_t>{21, 50, 70}));
+    EXPECT_EQ(items_from(1000.0, nullptr), std::vector<uint32_t>{});
   }
 }
 
-// Items 0 to 15 have the same high nibbles, 16 to 31 others; only the low ones tell item 9 apart.
-TEST(ScanKernelsTest, TheLowPlaneDropsItemsAndWholeBlocks) {
+// Items 0 to 31 have the same high halves; only the low ones tell item 9 apart.
+TEST(ScanKernelsTest, LowHalvesTellItemsApart) {
   ScanProblem problem = MakeProblem(16, 48);
   for (size_t item = 0; item < 48; ++item) {
     for (uint32_t f = 0; f < 16; ++f)
       problem.vectors[item * PaddedK(16) + f] = item == 9 ? 127.0F : item < 32 ? 112.0F : 10.0F;
+    problem.vectors[item * PaddedK(16)] = 127.0F;  // one step is 1
   }
   for (uint32_t f = 0; f < 16; ++f) problem.sums[f] = 1.0F;
-  problem.vectors[16 * PaddedK(16)] = problem.vectors[32 * PaddedK(16)] = 127.0F;  // one step is 1
   const ScanBlocks blocks = Encoded(problem);
   const ScanContext context = blocks.Quantize(problem.sums);
+  const double least = 16.0 * 126.0;
   for (const KernelTable* kernels : SupportedKernels()) {
-    const float threshold = 16.0F * 126.0F;
-    EXPECT_EQ(ItemsOf(HitsOf(blocks, context, *kernels, Planes::kHigh, threshold)).size(), 32U)
-        << kernels->name;
-    EXPECT_EQ(ItemsOf(HitsOf(blocks, context, *kernels, Planes::kBoth, threshold)),
-              std::vector<uint32_t>{9});
+    const std::vector<ScanHit> hits = HitsOf(blocks, context, *kernels, least);
+    EXPECT_EQ(hits.size(), 32U) << kernels->name;
+    for (const ScanHit& hit : Refined(blocks, context, *kernels, hits))
+      EXPECT_EQ(blocks.RangeOf(context, 0, hit).upper >= least, hit.item == 9) << hit.item;
   }
 }
 
