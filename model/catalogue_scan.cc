@@ -14,6 +14,10 @@ namespace {
 constexpr uint32_t kWorkPerQuestion = 16384;  // in items scanned
 constexpr uint32_t kWorkPerExactScore = 64;
 constexpr uint32_t kGroupWords = kScanGroupItems / 64;
+constexpr uint32_t kWordBlocks = 64 / kScanBlockItems;
+// How far ahead wanted blocks are asked for.
+constexpr uint32_t kBlocksAhead = 16;
+constexpr uint32_t kGroupsAhead = 16;
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
 // Bounds of groups and exact scores are computed in double precision, norms are rounded up far
@@ -42,7 +46,7 @@ class CatalogueScan {
         filter_(query.filter == nullptr ? std::span<const uint64_t>() : query.filter->words()),
         memory_(memory) {
     const size_t k = std::min(query.k, kMaxTopK);
-    memory_.candidates_.Reset(k, kScanGroupItems);
+    memory_.candidates_.Reset(k, kScanHitsAtOnce + kScanGroupItems);
     if (k == 0) covered_items_ = size();
     done_ = covered_items_ == size();
   }
@@ -60,6 +64,7 @@ class CatalogueScan {
     if (OutOfReach(bound.norm, bound.bias_rest)) {
       covered_items_ = size();
     } else {
+      if (!filter_.empty()) PrefetchWanted();
       if (!OutOfReach(bound.norm, bound.bias) && !FilteredOut(group_)) work_ += Scan(group_);
       ++group_;
       covered_items_ = std::min(size(), group_ * kScanGroupItems);
@@ -69,6 +74,7 @@ class CatalogueScan {
 
   // When it is done: what it found.
   TopK Finish() {
+    AddHits();
     memory_.candidates_.Prune();
     MakeExact();
     memory_.candidates_.KeepBest();
@@ -86,42 +92,67 @@ class CatalogueScan {
     return upper < memory_.candidates_.threshold();
   }
 
-  bool FilteredOut(uint32_t group) const {
+  // Without a branch per word: of most filters most words are zero.
+  bool FilteredOut(size_t group) const {
     if (filter_.empty()) return false;
-    const auto words = filter_.subspan(size_t{group} * kGroupWords, kGroupWords);
-    return std::all_of(words.begin(), words.end(), [](uint64_t word) { return word == 0; });
+    const uint64_t* const words = filter_.data() + group * kGroupWords;
+    uint64_t any = 0;
+    for (uint32_t i = 0; i < kGroupWords; ++i) any |= words[i];
+    return any == 0;
+  }
+
+  // Where few blocks are wanted, the scan skips what lies between them faster than memory answers.
+  // So the next wanted blocks after the group are asked for, as far as the kernel looks ahead of
+  // itself where all are.
+  void PrefetchWanted() {
+    const size_t begin = (size_t{group_} + 1) * kGroupWords;
+    const size_t end = std::min(filter_.size(), begin + kGroupsAhead * kGroupWords);
+    uint32_t blocks_count = 0;
+    prefetched_ = std::max(prefetched_, begin);
+    while (prefetched_ < end && blocks_count < kBlocksAhead) {
+      if (prefetched_ % kGroupWords == 0 && FilteredOut(prefetched_ / kGroupWords)) {
+        prefetched_ += kGroupWords;
+        continue;
+      }
+      auto block = static_cast<uint32_t>(prefetched_ * kWordBlocks);
+      for (uint64_t word = filter_[prefetched_]; word != 0; word >>= kScanBlockItems, ++block) {
+        if ((word & 0xffff) == 0) continue;
+        blocks_.Prefetch(block);
+        ++blocks_count;
+      }
+      ++prefetched_;
+    }
   }
 
   // Returns the work that it was.
   uint32_t Scan(uint32_t group) {
-    TopCandidates& candidates = memory_.candidates_;
     const uint64_t* const filter =
         filter_.empty() ? nullptr : filter_.data() + size_t{group} * kGroupWords;
-    const ScanGroup items = blocks_.group(group);
-    const float threshold = blocks_.ThresholdFor(quantized_, group, candidates.threshold());
-    const size_t hits_count = catalogue_.scan_(quantized_, items, filter, threshold, memory_.hits_);
-    catalogue_.refine_(quantized_, items, memory_.hits_, hits_count);
-    AddHits(group, std::span(memory_.hits_).first(hits_count));
-    uint32_t work = kScanGroupItems;
-    if (candidates.full() && !candidates.Prune()) {
-      work += MakeExact() * kWorkPerExactScore;
-      candidates.KeepBest();
-    }
-    return work;
+    const float threshold =
+        blocks_.ThresholdFor(quantized_, group, memory_.candidates_.threshold());
+    hits_count_ += catalogue_.scan_(quantized_, blocks_.group(group), filter, threshold,
+                                    memory_.hits_ + hits_count_);
+    return kScanGroupItems + (hits_count_ >= kScanHitsAtOnce ? AddHits() : 0);
   }
 
-  void AddHits(uint32_t group, std::span<const ScanHit> hits) {
+  // Of all hits that are not refined yet. Returns the work that it was beside that of the scan.
+  uint32_t AddHits() {
     TopCandidates& candidates = memory_.candidates_;
-    for (const ScanHit& hit : hits) {
-      const size_t place = size_t{group} * kScanGroupItems + hit.item;
-      if (place >= catalogue_.order_.size()) return;
-      const ScoreRange range = blocks_.RangeOf(quantized_, group, hit);
+    catalogue_.refine_(quantized_, blocks_.rows(), memory_.hits_, hits_count_);
+    for (const ScanHit& hit : std::span(memory_.hits_).first(hits_count_)) {
+      if (hit.item >= size()) break;  // what fills up the last block
+      const ScoreRange range = blocks_.RangeOf(quantized_, hit);
       if (range.upper < candidates.threshold()) continue;
       candidates.Add({.lower = range.lower,
                       .upper = range.upper,
-                      .item = catalogue_.order_[place],
+                      .item = catalogue_.order_[hit.item],
                       .exact = false});
     }
+    hits_count_ = 0;
+    if (!candidates.full() || candidates.Prune()) return 0;
+    const uint32_t exact_count = MakeExact();
+    candidates.KeepBest();
+    return exact_count * kWorkPerExactScore;
   }
 
   // Returns how many were not exact before.
@@ -157,7 +188,9 @@ class CatalogueScan {
   const double sums_norm_;
   const std::span<const uint64_t> filter_;
   TopKMemory& memory_;
-  uint32_t group_ = 0;  // the next
+  uint32_t group_ = 0;      // the next
+  size_t hits_count_ = 0;   // not refined yet
+  size_t prefetched_ = 0;   // the first word of the filter that PrefetchWanted did not see
   uint32_t work_ = kWorkPerQuestion;
   uint32_t covered_items_ = 0;
   bool done_ = false;

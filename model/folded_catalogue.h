@@ -41,6 +41,9 @@ inline constexpr size_t kMaxTopK = 1000;
 // (docs/decisions/0041-contexts-share-a-scan.md).
 inline constexpr size_t kScanContexts = 16;
 
+// Hits of the scan are refined that many at a time or more, so that it seldom waits for their rows.
+inline constexpr size_t kScanHitsAtOnce = 128;
+
 // An item and its score, before calibration and link (Scorer::Predict).
 struct RankedItem {
   uint32_t item = 0;  // its number: CatalogueFile::ids() and so on
@@ -65,7 +68,7 @@ class TopKMemory {
   ItemFolder::Memory folding_;
   std::vector<uint32_t> items_;
   std::vector<RankedItem> ranked_;
-  ScanHit hits_[kScanGroupItems];
+  ScanHit hits_[kScanHitsAtOnce + kScanGroupItems];
 };
 
 // What FoldedCatalogue::BestOfEach is asked about one context: the arguments of Best. Owns nothing.

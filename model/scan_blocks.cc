@@ -41,10 +41,14 @@ double LargestMagnitude(std::span<const float> values) {
   return double{largest};
 }
 
-// value / scale to the nearest integer of -127 to 127.
-int Quantized(float value, double scale) {
-  if (scale == 0.0) return 0;
-  return static_cast<int>(std::lrint(std::clamp(value / scale, -kLargest, kLargest)));
+// 1 / scale, or 0.
+double InverseOf(double scale) { return scale == 0.0 ? 0.0 : 1.0 / scale; }
+
+// value / scale to the nearest integer of -127 to 127, more or less; what is not a number, to any.
+int Quantized(float value, double inverse_scale) {
+  constexpr double kMakesPositive = 128.0;
+  const double scaled = std::max(-kLargest, std::min(kLargest, value * inverse_scale));
+  return static_cast<int>(scaled + (kMakesPositive + 0.5)) - static_cast<int>(kMakesPositive);
 }
 
 // Norms of what is stored of a vector, and of what is lost.
@@ -119,8 +123,6 @@ uint32_t ScanBlocks::ItemsOf(uint32_t block) const {
   return std::min(kScanBlockItems, items_count_ - block * kScanBlockItems);
 }
 
-std::byte* ScanBlocks::block(uint32_t block) const { return memory_.data() + block * block_bytes_; }
-
 std::byte* ScanBlocks::row(uint32_t item) const {
   return memory_.data() + rows_begin_ + item * row_bytes_;
 }
@@ -128,8 +130,8 @@ std::byte* ScanBlocks::row(uint32_t item) const {
 ScanGroup ScanBlocks::group(uint32_t group) const {
   const uint32_t first = group * kScanGroupBlocks;
   return {.blocks = block(first),
-          .rows = row(group * kScanGroupItems),
-          .blocks_count = std::min(kScanGroupBlocks, blocks_count() - first)};
+          .blocks_count = std::min(kScanGroupBlocks, blocks_count() - first),
+          .first_item = group * kScanGroupItems};
 }
 
 void ScanBlocks::Encode(uint32_t block, std::span<const float> vectors,
@@ -144,13 +146,14 @@ void ScanBlocks::Encode(uint32_t block, std::span<const float> vectors,
   double residual_ratio = 0.0;
   for (uint32_t i = 0; i < count; ++i) {
     const double scale = double{head.scale} * head.scales[i];
+    const double inverse_scale = InverseOf(scale);
     std::byte* const row = this->row(block * kScanBlockItems + i);
     VectorLoss loss;
     VectorLoss high_loss;
     double squares = 0.0;
     for (uint32_t f = 0; f < k_; ++f) {
       const float value = vectors[i * padded_k + f];
-      const int factor = Quantized(value, scale);
+      const int factor = Quantized(value, inverse_scale);
       const int high = (factor + kStoredOffset) / 16;
       const int low = (factor + kStoredOffset) % 16;
       const uint32_t shift = f / 4 % 2 * 4;
@@ -189,10 +192,11 @@ ScanContext ScanBlocks::Quantize(std::span<const float> sums) const {
   ScanContext context = {};
   context.pairs_count = pairs_count_;
   context.scale = static_cast<float>(LargestMagnitude(sums.first(k_)) / kLargest);
+  const double inverse_scale = InverseOf(double{context.scale});
   VectorLoss loss;
   double squares = 0.0;
   for (uint32_t f = 0; f < k_; ++f) {
-    const int p = Quantized(sums[f], double{context.scale});
+    const int p = Quantized(sums[f], inverse_scale);
     loss.Add(sums[f], double{context.scale} * p);
     squares += double{sums[f]} * sums[f];
     context.high_offset -= kHighOffset * p;
@@ -217,10 +221,9 @@ float ScanBlocks::ThresholdFor(const ScanContext& context, uint32_t group, doubl
   return RoundedDown(least - error - kDoubleRoundings * (std::abs(least) + error));
 }
 
-ScoreRange ScanBlocks::RangeOf(const ScanContext& context, uint32_t group,
-                               const ScanHit& hit) const {
-  const auto& head = *reinterpret_cast<const ScanBlockHead*>(
-      block(group * kScanGroupBlocks + hit.item / kScanBlockItems));
+ScoreRange ScanBlocks::RangeOf(const ScanContext& context, const ScanHit& hit) const {
+  const uint32_t group = hit.item / kScanGroupItems;
+  const auto& head = *reinterpret_cast<const ScanBlockHead*>(block(hit.item / kScanBlockItems));
   const uint32_t i = hit.item % kScanBlockItems;
   const double scale = double{head.scale} * head.scales[i];
   const double score =

@@ -57,7 +57,15 @@ class ScanBlocks {
   double max_abs_bias() const { return max_abs_bias_; }
   const ScanBound& bound(uint32_t group) const { return bounds_[group]; }
   ScanGroup group(uint32_t group) const;
+  // Of the hits of all groups, for a RefineFn.
+  const std::byte* rows() const { return memory_.data() + rows_begin_; }
   size_t bytes() const { return memory_.size(); }
+
+  // Asks memory for a block that will be scanned. Inlined by force, as kernels/item_prefetch.h says.
+  [[gnu::always_inline]] void Prefetch(uint32_t block) const {
+    for (size_t i = 0; i < block_bytes_; i += 64)
+      __builtin_prefetch(this->block(block) + i, /*for reading*/ 0, /*into L2*/ 2);
+  }
 
   // As TableMemory: nothing may be read after that.
   absl::Status ReleasePages(Checkpoint checkpoint) const {
@@ -71,8 +79,8 @@ class ScanBlocks {
   // The threshold of a ScanFn that finds all items of the group that score `least` or more.
   float ThresholdFor(const ScanContext& context, uint32_t group, double least) const;
 
-  // What the score of a refined hit of the group, less the score of the context, lies between.
-  ScoreRange RangeOf(const ScanContext& context, uint32_t group, const ScanHit& hit) const;
+  // What the score of a refined hit, less the score of the context, lies between.
+  ScoreRange RangeOf(const ScanContext& context, const ScanHit& hit) const;
 
  private:
   // What the error of a score depends on beside the heads of blocks.
@@ -81,7 +89,7 @@ class ScanBlocks {
     double residual_ratio = 0.0;  // what both planes lose is at most an item's scale times this
   };
 
-  std::byte* block(uint32_t block) const;
+  std::byte* block(uint32_t block) const { return memory_.data() + block * block_bytes_; }
   std::byte* row(uint32_t item) const;
   double ContextError(const ScanContext& context, uint32_t group) const;
 

@@ -76,10 +76,8 @@ size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64
 }
 
 // Reads whole registers. What lies beyond a row is multiplied by the zeroes that end the context.
-void Refine(const ScanContext& context, const ScanGroup& group, ScanHit* hits, size_t hits_count) {
-  const size_t row_bytes = context.pairs_count * kScanRowPairBytes;
-  for (size_t n = 0; n < hits_count; ++n) {
-    const std::byte* const row = group.rows + hits[n].item * row_bytes;
+void Refine(const ScanContext& context, const std::byte* rows, ScanHit* hits, size_t hits_count) {
+  RefineLoop(context, rows, hits, hits_count, [&](const std::byte* row) {
     __m256i sums = _mm256_setzero_si256();
     for (uint32_t pair = 0; pair < context.pairs_count; pair += 8) {
       const __m256i bytes =
@@ -88,8 +86,8 @@ void Refine(const ScanContext& context, const ScanGroup& group, ScanHit* hits, s
       const __m256i far = _mm256_load_si256(reinterpret_cast<const __m256i*>(context.far + pair));
       sums = _mm256_add_epi32(sums, SumOfNibbles(bytes, near, far));
     }
-    hits[n].product += context.low_offset + SumOfWords(sums);
-  }
+    return SumOfWords(sums);
+  });
 }
 
 }  // namespace fmserve::model::avx2

@@ -48,15 +48,13 @@ size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64
       });
 }
 
-void Refine(const ScanContext& context, const ScanGroup& group, ScanHit* hits, size_t hits_count) {
-  const size_t row_bytes = context.pairs_count * kScanRowPairBytes;
-  for (size_t n = 0; n < hits_count; ++n) {
-    const std::byte* const row = group.rows + hits[n].item * row_bytes;
-    int32_t sum = context.low_offset;
+void Refine(const ScanContext& context, const std::byte* rows, ScanHit* hits, size_t hits_count) {
+  RefineLoop(context, rows, hits, hits_count, [&](const std::byte* row) {
+    int32_t sum = 0;
     for (uint32_t pair = 0; pair < context.pairs_count; ++pair)
       sum += SumOfNibbles(row + pair * kScanRowPairBytes, context.near[pair], context.far[pair]);
-    hits[n].product += sum;
-  }
+    return sum;
+  });
 }
 
 }  // namespace fmserve::model::scalar

@@ -23,6 +23,7 @@ inline constexpr uint32_t kScanGroupItems = kScanBlockItems * kScanGroupBlocks;
 // How far ahead of the scan memory is asked for. Processors ask by themselves for what follows, but
 // not beyond a page of 4 KB; nothing is read that the scan would not come to, or soon (README.md).
 inline constexpr size_t kScanPrefetchBytes = 8192;
+inline constexpr size_t kScanRowsAhead = 32;     // likewise, of the rows of hits
 inline constexpr uint32_t kScanMaxPairs = 32;    // groups of eight factors: kMaxK / 8
 inline constexpr size_t kScanPairBytes = 64;     // of a block
 inline constexpr size_t kScanRowPairBytes = 4;   // of an item's row
@@ -33,8 +34,7 @@ inline constexpr size_t kScanRowReadBytes = 32;  // what follows a row's begin m
 // give or take bias_step, in which also all roundings of the bias have room.
 struct ScanBlockHead {
   float scale;
-  float residual_norm;  // what (16 high - 120) loses of an item is at most as long as scales[i] *
-                        // this
+  float residual_norm;  // (16 high - 120) loses of an item's vector at most scales[i] times this
   float bias;
   float bias_step;
   uint8_t scales[kScanBlockItems];
@@ -44,8 +44,8 @@ static_assert(sizeof(ScanBlockHead) == 64);
 
 struct ScanGroup {
   const std::byte* blocks;  // 64-byte aligned
-  const std::byte* rows;    // kScanRowReadBytes more than rows may be read
   uint32_t blocks_count;    // 1 to kScanGroupBlocks
+  uint32_t first_item;      // what its items are numbered from
 };
 
 // A context in int8: its factor is scale * p, give or take. Each word holds four factors of it,
@@ -64,9 +64,9 @@ struct ScanContext {
 
 // An item that may reach a threshold.
 struct ScanHit {
-  uint32_t item;  // in the group
-  int32_t
-      product;  // sum_f p_f (16 high_f - 120); of both halves sum_f p_f (16 high_f + low_f - 128)
+  uint32_t item;
+  // sum_f p_f (16 high_f - 120); of both halves sum_f p_f (16 high_f + low_f - 128).
+  int32_t product;
 };
 
 // Writes to `hits` the items of a group whose
@@ -78,24 +78,26 @@ struct ScanHit {
 // floats are rounded after each operation, or fewer. `filter` is null or 16 bits per block, the
 // first block's lowest: items that are not in it are no hits, and blocks without any are not read.
 // What is not a number is a hit. In the last block of a catalogue there may be hits beyond its last
-// item. `hits` has room for all. Memory is asked for the rows of hits.
+// item. `hits` has room for all.
 using ScanFn = size_t (*)(const ScanContext& context, const ScanGroup& group,
                           const uint64_t* filter, float threshold, ScanHit* hits);
 
-// Adds what the rows of these hits tell to their products.
-using RefineFn = void (*)(const ScanContext& context, const ScanGroup& group, ScanHit* hits,
+// Adds what the rows of these hits, of any groups, tell to their products; the more hits at a time,
+// the less it waits for memory. `rows` are those of item 0 and on; kScanRowReadBytes beyond the last
+// may be read.
+using RefineFn = void (*)(const ScanContext& context, const std::byte* rows, ScanHit* hits,
                           size_t hits_count);
 
 namespace scalar {
 size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
                 float threshold, ScanHit* hits);
-void Refine(const ScanContext& context, const ScanGroup& group, ScanHit* hits, size_t hits_count);
+void Refine(const ScanContext& context, const std::byte* rows, ScanHit* hits, size_t hits_count);
 }  // namespace scalar
 
 namespace avx2 {
 size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
                 float threshold, ScanHit* hits);
-void Refine(const ScanContext& context, const ScanGroup& group, ScanHit* hits, size_t hits_count);
+void Refine(const ScanContext& context, const std::byte* rows, ScanHit* hits, size_t hits_count);
 }  // namespace avx2
 
 namespace avx512 {

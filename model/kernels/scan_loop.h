@@ -15,17 +15,13 @@ namespace fmserve::model {
   return filter == nullptr ? 0xffff : (filter[block / 4] >> (block % 4 * 16)) & 0xffff;
 }
 
-// Writes the items of `mask` to `hits` and asks memory for their rows; returns how many.
+// Writes the items of `mask` to `hits`; returns how many.
 [[gnu::always_inline]] static inline size_t AddHits(uint32_t mask, uint32_t first_item,
-                                                    const int32_t* products, const std::byte* rows,
-                                                    size_t row_bytes, ScanHit* hits) {
+                                                    const int32_t* products, ScanHit* hits) {
   size_t count = 0;
   for (; mask != 0; mask &= mask - 1) {
     const auto i = static_cast<uint32_t>(__builtin_ctz(mask));
     hits[count++] = {.item = first_item + i, .product = products[i]};
-    const std::byte* const row = rows + (first_item + i) * row_bytes;
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + row_bytes - 1);
   }
   return count;
 }
@@ -38,7 +34,6 @@ template <typename ScoreBlock>
 [[gnu::always_inline]] static inline size_t ScanLoop(const ScanContext& context,
                                                      const ScanGroup& group, const uint64_t* filter,
                                                      ScanHit* hits, const ScoreBlock& score_block) {
-  const size_t row_bytes = context.pairs_count * kScanRowPairBytes;
   const size_t block_bytes = sizeof(ScanBlockHead) + context.pairs_count * kScanPairBytes;
   const auto ahead = static_cast<uint32_t>(kScanPrefetchBytes / block_bytes + 1);
   const std::byte* block = group.blocks;
@@ -51,11 +46,31 @@ template <typename ScoreBlock>
     alignas(64) int32_t products[kScanBlockItems];
     const uint32_t mask =
         wanted & score_block(block, next_wanted ? block + ahead * block_bytes : block, products);
-    if (mask == 0) continue;
-    hits_count +=
-        AddHits(mask, b * kScanBlockItems, products, group.rows, row_bytes, hits + hits_count);
+    hits_count += AddHits(mask, group.first_item + b * kScanBlockItems, products, hits + hits_count);
   }
   return hits_count;
+}
+
+// Into L2, of which a core can wait for more lines than of L1.
+[[gnu::always_inline]] static inline void PrefetchRow(const std::byte* row, size_t row_bytes) {
+  for (size_t i = 0; i < row_bytes; i += 64) __builtin_prefetch(row + i, /*for reading*/ 0, 2);
+  __builtin_prefetch(row + row_bytes - 1, /*for reading*/ 0, 2);
+}
+
+// A refinement (scan.h), of which `sum_row` does the arithmetic: sum_row(row) is the sum of p times
+// the nibbles of a row.
+template <typename SumRow>
+[[gnu::always_inline]] static inline void RefineLoop(const ScanContext& context,
+                                                     const std::byte* rows, ScanHit* hits,
+                                                     size_t hits_count, const SumRow& sum_row) {
+  const size_t row_bytes = context.pairs_count * kScanRowPairBytes;
+  for (size_t n = 0; n < hits_count && n < kScanRowsAhead; ++n)
+    PrefetchRow(rows + hits[n].item * row_bytes, row_bytes);
+  for (size_t n = 0; n < hits_count; ++n) {
+    if (n + kScanRowsAhead < hits_count)
+      PrefetchRow(rows + hits[n + kScanRowsAhead].item * row_bytes, row_bytes);
+    hits[n].product += context.low_offset + sum_row(rows + hits[n].item * row_bytes);
+  }
 }
 
 }  // namespace fmserve::model

@@ -66,7 +66,7 @@ std::vector<ScanHit> HitsOf(const ScanBlocks& blocks, const ScanContext& context
 
 std::vector<ScanHit> Refined(const ScanBlocks& blocks, const ScanContext& context,
                              const KernelTable& kernels, std::vector<ScanHit> hits) {
-  kernels.refine(context, blocks.group(0), hits.data(), hits.size());
+  kernels.refine(context, blocks.rows(), hits.data(), hits.size());
   return hits;
 }
 
@@ -108,7 +108,7 @@ void CheckBounds(const ScanProblem& problem, const char* what) {
           absl::StrCat(what, " ", std::string(kernels->name), " k=", problem.k, " item=", item));
       const long double score = TrueScore(problem, item);
       EXPECT_TRUE(Contains(HitsOf(blocks, context, *kernels, static_cast<double>(score)), item));
-      const ScoreRange range = blocks.RangeOf(context, 0, all[item]);
+      const ScoreRange range = blocks.RangeOf(context, all[item]);
       EXPECT_LE(range.lower, score);
       EXPECT_GE(range.upper, score);
     }
@@ -201,7 +201,7 @@ TEST(ScanBoundTest, HoldsAndIsNearlyReachedForTheWorstVectors) {
          Refined(blocks, context, kernels, HitsOf(blocks, context, kernels, kNone))) {
       const double score = ScoreOf(blocks, context, hit);
       const double error = static_cast<double>(TrueScore(problem, hit.item)) - score;
-      EXPECT_GT(error, 0.9 * (blocks.RangeOf(context, 0, hit).upper - score));
+      EXPECT_GT(error, 0.9 * (blocks.RangeOf(context, hit).upper - score));
     }
   }
 }
@@ -280,7 +280,7 @@ TEST(ScanBoundTest, EverythingMayScoreAnythingWhereFloatsMightOverflow) {
         Refined(blocks, context, *kernels, HitsOf(blocks, context, *kernels, 1e30));
     ASSERT_EQ(hits.size(), 16U);
     for (const ScanHit& hit : hits) {
-      const ScoreRange range = blocks.RangeOf(context, 0, hit);
+      const ScoreRange range = blocks.RangeOf(context, hit);
       EXPECT_EQ(range.lower, -std::numeric_limits<double>::infinity());
       EXPECT_EQ(range.upper, std::numeric_limits<double>::infinity());
     }
@@ -367,7 +367,7 @@ TEST(ScanKernelsTest, LowHalvesTellItemsApart) {
     const std::vector<ScanHit> hits = HitsOf(blocks, context, *kernels, least);
     EXPECT_EQ(hits.size(), 32U) << kernels->name;
     for (const ScanHit& hit : Refined(blocks, context, *kernels, hits))
-      EXPECT_EQ(blocks.RangeOf(context, 0, hit).upper >= least, hit.item == 9) << hit.item;
+      EXPECT_EQ(blocks.RangeOf(context, hit).upper >= least, hit.item == 9) << hit.item;
   }
 }
 
