@@ -15,7 +15,7 @@ constexpr uint32_t kWorkPerQuestion = 16384;  // in items scanned
 constexpr uint32_t kWorkPerExactScore = 64;
 constexpr uint32_t kGroupWords = kScanGroupItems / 64;
 constexpr uint32_t kWordBlocks = 64 / kScanBlockItems;
-// How far ahead wanted blocks are asked for.
+// How far ahead filtered scans look.
 constexpr uint32_t kBlocksAhead = 16;
 constexpr uint32_t kGroupsAhead = 16;
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
@@ -64,7 +64,7 @@ class CatalogueScan {
     if (OutOfReach(bound.norm, bound.bias_rest)) {
       covered_items_ = size();
     } else {
-      if (!filter_.empty()) PrefetchWanted();
+      if (!filter_.empty()) LookAhead();
       if (!OutOfReach(bound.norm, bound.bias) && !FilteredOut(group_)) work_ += Scan(group_);
       ++group_;
       covered_items_ = std::min(size(), group_ * kScanGroupItems);
@@ -92,35 +92,32 @@ class CatalogueScan {
     return upper < memory_.candidates_.threshold();
   }
 
-  // Without a branch per word: of most filters most words are zero.
-  bool FilteredOut(size_t group) const {
-    if (filter_.empty()) return false;
-    const uint64_t* const words = filter_.data() + group * kGroupWords;
-    uint64_t any = 0;
-    for (uint32_t i = 0; i < kGroupWords; ++i) any |= words[i];
-    return any == 0;
+  bool FilteredOut(uint32_t group) const {
+    return !filter_.empty() && (wanted_groups_ >> group % 64 & 1) == 0;
   }
 
-  // Where few blocks are wanted, the scan skips what lies between them faster than memory answers.
-  // So the next wanted blocks after the group are asked for, as far as the kernel looks ahead of
-  // itself where all are.
-  void PrefetchWanted() {
-    const size_t begin = (size_t{group_} + 1) * kGroupWords;
-    const size_t end = std::min(filter_.size(), begin + kGroupsAhead * kGroupWords);
+  // Which of the next groups have an item that passes the filter, and asks memory for their first
+  // blocks with one, as far as the kernel looks ahead within a group: where few are wanted, the
+  // scan skips what lies between them faster than memory answers.
+  void LookAhead() {
     uint32_t blocks_count = 0;
-    prefetched_ = std::max(prefetched_, begin);
-    while (prefetched_ < end && blocks_count < kBlocksAhead) {
-      if (prefetched_ % kGroupWords == 0 && FilteredOut(prefetched_ / kGroupWords)) {
-        prefetched_ += kGroupWords;
-        continue;
+    const uint32_t end = std::min(blocks_.groups_count(), group_ + 1 + kGroupsAhead);
+    for (; looked_at_ < end && (looked_at_ <= group_ + 1 || blocks_count < kBlocksAhead);
+         ++looked_at_) {
+      const uint64_t* const words = filter_.data() + size_t{looked_at_} * kGroupWords;
+      uint64_t any = 0;
+      for (uint32_t i = 0; i < kGroupWords; ++i) any |= words[i];
+      const uint64_t bit = uint64_t{1} << looked_at_ % 64;
+      wanted_groups_ = any == 0 ? wanted_groups_ & ~bit : wanted_groups_ | bit;
+      if (any == 0) continue;
+      uint32_t left = kBlocksAhead;
+      for (uint32_t block = 0; block < kScanGroupBlocks && left > 0; ++block) {
+        if ((words[block / kWordBlocks] >> block % kWordBlocks * kScanBlockItems & 0xffff) == 0)
+          continue;
+        blocks_.Prefetch(looked_at_ * kScanGroupBlocks + block);
+        --left;
       }
-      auto block = static_cast<uint32_t>(prefetched_ * kWordBlocks);
-      for (uint64_t word = filter_[prefetched_]; word != 0; word >>= kScanBlockItems, ++block) {
-        if ((word & 0xffff) == 0) continue;
-        blocks_.Prefetch(block);
-        ++blocks_count;
-      }
-      ++prefetched_;
+      blocks_count += kBlocksAhead - left;
     }
   }
 
@@ -188,9 +185,10 @@ class CatalogueScan {
   const double sums_norm_;
   const std::span<const uint64_t> filter_;
   TopKMemory& memory_;
-  uint32_t group_ = 0;      // the next
-  size_t hits_count_ = 0;   // not refined yet
-  size_t prefetched_ = 0;   // the first word of the filter that PrefetchWanted did not see
+  uint32_t group_ = 0;          // the next
+  size_t hits_count_ = 0;       // not refined yet
+  uint32_t looked_at_ = 0;      // groups, by LookAhead
+  uint64_t wanted_groups_ = 0;  // bit g % 64: whether group g passes the filter, of those looked at
   uint32_t work_ = kWorkPerQuestion;
   uint32_t covered_items_ = 0;
   bool done_ = false;

@@ -61,7 +61,8 @@ class ScanBlocks {
   const std::byte* rows() const { return memory_.data() + rows_begin_; }
   size_t bytes() const { return memory_.size(); }
 
-  // Asks memory for a block that will be scanned. Inlined by force, as kernels/item_prefetch.h says.
+  // Asks memory for a block that will be scanned. Inlined by force, as kernels/item_prefetch.h
+  // says.
   [[gnu::always_inline]] void Prefetch(uint32_t block) const {
     for (size_t i = 0; i < block_bytes_; i += 64)
       __builtin_prefetch(this->block(block) + i, /*for reading*/ 0, /*into L2*/ 2);

@@ -13,14 +13,17 @@
 namespace fmserve::model::avx512_vnni {
 namespace {
 
-// The products of a block. High halves of bytes are not shifted down: they are multiplied as 16
-// times as much, which is what they stand for.
+// The products of a block, of kPairs pairs or, when that is 0, of any number. High halves of bytes
+// are not shifted down: they are multiplied as 16 times as much, which is what they stand for.
+template <uint32_t kPairs>
 inline __m512i Products(const ScanContext& context, const std::byte* block, const std::byte* next) {
+  const uint32_t pairs_count = kPairs == 0 ? context.pairs_count : kPairs;
   const __m512i low_bits = _mm512_set1_epi8(0x0f);
   __m512i near = _mm512_setzero_si512();
   __m512i far = _mm512_set1_epi32(context.high_offset);
   _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
-  for (uint32_t pair = 0; pair < context.pairs_count; ++pair) {
+#pragma GCC unroll 8
+  for (uint32_t pair = 0; pair < pairs_count; ++pair) {
     const size_t at = sizeof(ScanBlockHead) + pair * kScanPairBytes;
     _mm_prefetch(reinterpret_cast<const char*>(next + at), _MM_HINT_T1);
     const __m512i items = _mm512_load_si512(block + at);
@@ -49,16 +52,24 @@ inline uint32_t Hits(const ScanContext& context, const std::byte* block, __m512i
                             _CMP_NLT_UQ);
 }
 
-}  // namespace
-
-size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
-                float threshold, ScanHit* hits) {
+template <uint32_t kPairs>
+size_t ScanPairs(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
+                 float threshold, ScanHit* hits) {
   return ScanLoop(context, group, filter, hits,
                   [&](const std::byte* block, const std::byte* next, int32_t* products) {
-                    const __m512i sums = Products(context, block, next);
+                    const __m512i sums = Products<kPairs>(context, block, next);
                     _mm512_store_si512(products, sums);
                     return Hits(context, block, sums, threshold);
                   });
+}
+
+}  // namespace
+
+// The context of 64 factors stays in registers, half of all there are.
+size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
+                float threshold, ScanHit* hits) {
+  if (context.pairs_count == 8) return ScanPairs<8>(context, group, filter, threshold, hits);
+  return ScanPairs<0>(context, group, filter, threshold, hits);
 }
 
 }  // namespace fmserve::model::avx512_vnni

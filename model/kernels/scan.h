@@ -83,8 +83,8 @@ using ScanFn = size_t (*)(const ScanContext& context, const ScanGroup& group,
                           const uint64_t* filter, float threshold, ScanHit* hits);
 
 // Adds what the rows of these hits, of any groups, tell to their products; the more hits at a time,
-// the less it waits for memory. `rows` are those of item 0 and on; kScanRowReadBytes beyond the last
-// may be read.
+// the less it waits for memory. `rows` are those of item 0 and on; kScanRowReadBytes beyond the
+// last may be read.
 using RefineFn = void (*)(const ScanContext& context, const std::byte* rows, ScanHit* hits,
                           size_t hits_count);
 

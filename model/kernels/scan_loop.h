@@ -46,7 +46,8 @@ template <typename ScoreBlock>
     alignas(64) int32_t products[kScanBlockItems];
     const uint32_t mask =
         wanted & score_block(block, next_wanted ? block + ahead * block_bytes : block, products);
-    hits_count += AddHits(mask, group.first_item + b * kScanBlockItems, products, hits + hits_count);
+    hits_count +=
+        AddHits(mask, group.first_item + b * kScanBlockItems, products, hits + hits_count);
   }
   return hits_count;
 }
