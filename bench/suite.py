@@ -82,6 +82,8 @@ def trained_top_k(_bin_dir):
             name = f"best {best['k']} of {report['items'] // 1_000_000} M items of a trained model ({data} blown up), k=64"
             yield summary_row(name, "ms", best["ms"])
             yield summary_row(f"{name}: gain of early termination", "x", best["gain"])
+            yield summary_row(f"{name}: items that were scanned, at most", "%",
+                              {key: 100 * share for key, share in best["scanned_share"].items()})
 
 
 def onnx_runtime(_bin_dir):

@@ -39,7 +39,7 @@ struct Arguments {
   std::string catalogue_path;
   std::string users_path;
   std::string user_column;
-  size_t contexts = 128;
+  size_t contexts = 100;
   int rounds = 5;
   std::string json_path;
 };

@@ -60,13 +60,15 @@ class OnnxRuntimeTest(unittest.TestCase):
 
 class TrainedTopKTest(unittest.TestCase):
     REPORT = {"items": 1_000_000, "best": [{"k": 100, "ms": {"median": 2, "min": 1, "max": 3},
-                                            "gain": {"median": 5, "min": 4, "max": 6}}]}
+                                            "gain": {"median": 5, "min": 4, "max": 6},
+                                            "scanned_share": {"median": 0.5, "min": 0.25, "max": 1}}]}
 
-    def test_time_and_gain_of_each_data_set_have_no_bar(self):
+    def test_time_gain_and_share_of_each_data_set_have_no_bar(self):
         with mock.patch.object(suite, "report_of", return_value=self.REPORT):
             rows = list(suite.trained_top_k(None))
-        self.assertEqual([(row.unit, row.median, row.met()) for row in rows], [("ms", 2, None), ("x", 5, None)] * 2)
-        self.assertEqual(rows[2].name, "best 100 of 1 M items of a trained model (mind blown up), k=64")
+        self.assertEqual([(row.unit, row.median, row.met()) for row in rows],
+                         [("ms", 2, None), ("x", 5, None), ("%", 50, None)] * 2)
+        self.assertEqual(rows[3].name, "best 100 of 1 M items of a trained model (mind blown up), k=64")
 
     def test_where_the_data_is_missing_there_are_no_rows(self):
         with mock.patch.object(suite, "report_of", return_value=None):
