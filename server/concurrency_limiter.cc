@@ -57,10 +57,14 @@ void ConcurrencyLimiter::Finish(const FinishedRequest& request) {
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
   bytes_in_flight_.fetch_sub(request.bytes, std::memory_order_relaxed);
   if (request.ended > request.started) {
+    // One whose thread was put aside for long must not make all others look as slow: twice the mean
+    // is the most that counts. Requests that become dearer are followed all the same, in tens of
+    // them.
     const int64_t mean_ns = mean_work_ns_.load(std::memory_order_relaxed);
     const int64_t work_ns = (request.ended - request.started) / std::chrono::nanoseconds(1);
     const int64_t next_ns =
-        mean_ns == 0 ? work_ns : mean_ns + (work_ns - mean_ns) / kMeanOfRequests;
+        mean_ns == 0 ? work_ns
+                     : mean_ns + (std::min(work_ns, 2 * mean_ns) - mean_ns) / kMeanOfRequests;
     mean_work_ns_.store(next_ns, std::memory_order_relaxed);
   }
   if (options_.adaptive) Adapt(request);

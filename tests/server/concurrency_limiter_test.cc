@@ -270,6 +270,12 @@ TEST_F(LimiterTest, RequestWhoseTimeThoseBeforeItTakeIsTooLate) {
   EXPECT_EQ(limiter_.Admit(milliseconds(9), 0), Admission::kAdmitted);
 }
 
+TEST_F(LimiterTest, OneRequestThatWasPutAsideForLongMakesNobodyTooLate) {
+  for (int i = 0; i < 100; ++i) AdmitAndFinish({}, microseconds(100));
+  AdmitAndFinish({}, milliseconds(500));
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
+}
+
 TEST_F(LimiterTest, RequestWithoutTimeIsTooLateAlsoWhenNothingIsUnderWay) {
   EXPECT_EQ(limiter_.Admit(nanoseconds(0), 0), Admission::kTooLate);
   EXPECT_EQ(limiter_.Admit(milliseconds(-1), 0), Admission::kTooLate);
