@@ -11,7 +11,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -22,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bench/random_catalogue.h"
+#include "bench/turns.h"
 
 // NOLINTNEXTLINE(readability-identifier-naming): as in <omp.h>, which clang does not find
 extern "C" void omp_set_num_threads(int count);
@@ -135,24 +135,6 @@ absl::Status CheckSame(const Found& ours, const Found& theirs) {
         absl::StrCat("context ", i / kBest, ": faiss did not find item ", ours.items[i]));
   }
   return absl::OkStatus();
-}
-
-double ProcessorSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-template <typename Search>
-double MillisecondsPerQuery(size_t queries, Search search) {
-  const double start = ProcessorSeconds();
-  search();
-  return (ProcessorSeconds() - start) / static_cast<double>(queries) * 1e3;
-}
-
-json Summary(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return {{"median", values[values.size() / 2]}, {"min", values.front()}, {"max", values.back()}};
 }
 
 // Both take turns over the first `queries` contexts, `at_once` of them per call.

@@ -74,6 +74,18 @@ def top_k(bin_dir):
             yield row(f"{name}, filter passes 1 in {share}", "ms", times[f"BestOfFiltered/items:{items}/share:{share}"])
 
 
+def trained_top_k(_bin_dir):
+    """The exact best K of a million items of trained models, and what ending the scan early gains there."""
+    for data in ("ml-100k", "mind"):
+        report = report_of(["bench/trained_catalogue.sh", "--data", data])
+        for best in report["best"] if report else ():
+            name = f"best {best['k']} of {report['items'] // 1_000_000} M items of a trained model ({data} blown up), k=64"
+            yield summary_row(name, "ms", best["ms"])
+            yield summary_row(f"{name}: gain of early termination", "x", best["gain"])
+            yield summary_row(f"{name}: items that were scanned, at most", "%",
+                              {key: 100 * share for key, share in best["scanned_share"].items()})
+
+
 def onnx_runtime(_bin_dir):
     """The same model in ONNX Runtime, ids resolved."""
     for arguments, bar in ([], {"at_least": 9.0}), (["--as-it-comes"], {}):
@@ -112,7 +124,7 @@ def parsing(bin_dir):
 
 def wire(_bin_dir):
     """Server CPU of whole requests beside an echo."""
-    report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "1.5"])
+    report = report_of(["bench/wire_cost.sh", "--rounds", "4", "--seconds", "1.5"])
     for name, cost in report["cpu_us_per_request"].items():
         yield summary_row(f"server CPU of a request, 200 candidates: {name}", "us", cost)
     for ratio in report["ratios"]:
@@ -122,7 +134,7 @@ def wire(_bin_dir):
 
 def overload(_bin_dir):
     """What is left of a server at three times the load that it can carry."""
-    report = report_of(["bench/overload.sh", "--rounds", "3", "--seconds", "4"])
+    report = report_of(["bench/overload.sh", "--rounds", "3", "--seconds", "3"])
     if report is None:
         return
     name = f"three times the load, {report['candidates']} candidates, friendly"
@@ -133,7 +145,8 @@ def overload(_bin_dir):
 
 # Name -> generator of rows. Each takes the build folder.
 STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "top_k": top_k,
-         "onnx_runtime": onnx_runtime, "faiss": faiss, "parsing": parsing, "wire": wire, "overload": overload}
+         "trained_top_k": trained_top_k, "onnx_runtime": onnx_runtime, "faiss": faiss, "parsing": parsing,
+         "wire": wire, "overload": overload}
 
 STEPS |= curve_steps.STEPS  # and of series
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """What ./run bench makes of measurements, and compare.py of two results."""
 
+import collections
 import contextlib
 import io
+import itertools
 import json
 import pathlib
 import subprocess
@@ -13,6 +15,7 @@ from unittest import mock
 
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
+import blow_up_items  # pylint: disable=wrong-import-position
 import curve_steps  # pylint: disable=wrong-import-position
 import measure  # pylint: disable=wrong-import-position
 import suite  # pylint: disable=wrong-import-position
@@ -53,6 +56,37 @@ class OnnxRuntimeTest(unittest.TestCase):
     def test_where_the_library_is_missing_there_are_no_rows(self):
         with mock.patch.object(suite, "report_of", return_value=None):
             self.assertEqual(list(suite.onnx_runtime(None)), [])
+
+
+class TrainedTopKTest(unittest.TestCase):
+    REPORT = {"items": 1_000_000, "best": [{"k": 100, "ms": {"median": 2, "min": 1, "max": 3},
+                                            "gain": {"median": 5, "min": 4, "max": 6},
+                                            "scanned_share": {"median": 0.5, "min": 0.25, "max": 1}}]}
+
+    def test_time_gain_and_share_of_each_data_set_have_no_bar(self):
+        with mock.patch.object(suite, "report_of", return_value=self.REPORT):
+            rows = list(suite.trained_top_k(None))
+        self.assertEqual([(row.unit, row.median, row.met()) for row in rows],
+                         [("ms", 2, None), ("x", 5, None), ("%", 50, None)] * 2)
+        self.assertEqual(rows[3].name, "best 100 of 1 M items of a trained model (mind blown up), k=64")
+
+    def test_where_the_data_is_missing_there_are_no_rows(self):
+        with mock.patch.object(suite, "report_of", return_value=None):
+            self.assertEqual(list(suite.trained_top_k(None)), [])
+
+
+class BlowUpItemsTest(unittest.TestCase):
+    def test_no_combination_comes_once_more_before_all_others_came_as_often(self):
+        values = [["a", "b"], ["x", "y", "z"]]
+        items = [tuple(item) for item in blow_up_items.draw(values, 15, 7)]
+        counts = collections.Counter(items)
+        self.assertEqual(set(counts), set(itertools.product(*values)))
+        self.assertEqual(sorted(counts.values()), [2, 2, 2, 3, 3, 3])
+
+    def test_the_same_seed_draws_the_same_items(self):
+        draws = [list(blow_up_items.draw([["a", "b"], ["x", "y", "z"]], 4, seed)) for seed in (7, 7)]
+        self.assertEqual(draws[0], draws[1])
+        self.assertEqual(len(set(map(tuple, draws[0]))), 4)
 
 
 class FaissTest(unittest.TestCase):
