@@ -42,7 +42,7 @@ inline constexpr size_t kMaxTopK = 1000;
 inline constexpr size_t kScanContexts = 16;
 
 // Hits of the scan are refined that many at a time or more, so that it seldom waits for their rows.
-inline constexpr size_t kScanHitsAtOnce = 128;
+inline constexpr size_t kScanHitsAtOnce = 32;
 
 // An item and its score, before calibration and link (Scorer::Predict).
 struct RankedItem {
