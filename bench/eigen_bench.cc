@@ -62,7 +62,7 @@ struct Context {
   Eigen::VectorXf xs;
   Eigen::VectorXf scores;
   float threshold = std::numeric_limits<float>::infinity();  // of the scan
-  std::vector<ScanHit> hits{kScanGroupBlocks};
+  std::vector<ScanHit> hits{kScanGroupItems};
 };
 
 const KernelTable& Kernels() {
@@ -100,16 +100,19 @@ void OursDot(const Table<kK>& table, size_t first, Context<kK>& context) {
   }
 }
 
-// Scores lie in hits; those of a block without any do not leave the registers.
+// Of items that are no hits the scores do not leave the registers.
 template <uint32_t kK>
 void OursScan(const Table<kK>& table, size_t first, Context<kK>& context) {
   const auto group = static_cast<uint32_t>(first / kScanGroupItems);
   const ScanContext quantized = table.blocks.Quantize({context.sums.data(), kK});
-  const size_t hits =
-      Kernels().scan(quantized, table.blocks.group(group), table.blocks.BlocksOf(group), nullptr,
-                     context.threshold, context.hits.data());
-  for (const ScanHit& hit : std::span(context.hits.data(), hits))
-    std::copy_n(hit.scores, kScanBlockItems, context.scores.data() + hit.block * kScanBlockItems);
+  const size_t hits_count = Kernels().scan(quantized, table.blocks.group(group), nullptr,
+                                           context.threshold, context.hits.data());
+  Kernels().refine(quantized, table.blocks.rows(), context.hits.data(), hits_count);
+  for (const ScanHit& hit : std::span(context.hits.data(), hits_count)) {
+    const ScoreRange range = table.blocks.RangeOf(quantized, hit);
+    context.scores[static_cast<Eigen::Index>(hit.item - first)] =
+        static_cast<float>((range.lower + range.upper) / 2);
+  }
 }
 
 // Rendle's identity: the sums of a candidate are a product of its matrix with its x.

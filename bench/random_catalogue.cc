@@ -31,19 +31,19 @@ std::string TemporaryPath(const char* suffix) {
          ("fmserve_bench_" + std::to_string(getpid()) + suffix);
 }
 
-std::shared_ptr<const WeightFile> MakeWeights(int64_t items_count, bool skewed) {
+std::shared_ptr<const WeightFile> MakeWeights(int64_t items_count, bool skewed, uint32_t factors) {
   const FeatureSchema schema = Schema();
   WeightFileOptions options;
   options.model_name = "bench";
   options.quantization = Quantization::kF16;
-  options.k = kItemFactors;
+  options.k = factors;
   options.schema = schema;
   options.with_names = false;
   WeightWriter writer(std::move(options));
   std::mt19937_64 random(7);
   std::normal_distribution<float> normal;
   std::uniform_real_distribution<float> uniform(1e-3F, 1.0F);
-  std::vector<float> v(kItemFactors);
+  std::vector<float> v(factors);
   const auto add = [&](uint8_t field, int64_t value, float norm) {
     for (float& factor : v) factor = norm * normal(random);
     OrDie(writer.AddRow({ValueKey(schema.seed(field), value), field, "", 0.1F * norm, v}));
@@ -100,9 +100,11 @@ void OrDie(const absl::Status& status) {
 }
 
 std::shared_ptr<const FoldedCatalogue> MakeRandomCatalogue(int64_t items_count, bool skewed,
-                                                           ItemVectors item_vectors) {
-  return OrDie(FoldedCatalogue::Fold(MakeWeights(items_count, skewed), MakeCatalogue(items_count),
-                                     *OrDie(DefaultKernels()), NeverStop, item_vectors));
+                                                           ItemVectors item_vectors,
+                                                           uint32_t factors) {
+  return OrDie(FoldedCatalogue::Fold(MakeWeights(items_count, skewed, factors),
+                                     MakeCatalogue(items_count), *OrDie(DefaultKernels()),
+                                     NeverStop, item_vectors));
 }
 
 std::vector<std::unique_ptr<Scratch>> ScoreContexts(const FoldedCatalogue& catalogue) {

@@ -27,11 +27,12 @@ T OrDie(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
-// `items_count` items of one feature each, whose f16 factors are Gaussian; skewed: of norms that
-// fall like a power of the rank, as factorization machines learn them. With the kernels of
-// DefaultKernels. The same items for the same arguments.
+// `items_count` items of one feature each, whose `factors` f16 factors are Gaussian; skewed: of
+// norms that fall like a power of the rank, as factorization machines learn them. With the kernels
+// of DefaultKernels. The same items for the same arguments.
 std::shared_ptr<const FoldedCatalogue> MakeRandomCatalogue(
-    int64_t items_count, bool skewed, ItemVectors item_vectors = ItemVectors::kF32);
+    int64_t items_count, bool skewed, ItemVectors item_vectors = ItemVectors::kF32,
+    uint32_t factors = kItemFactors);
 
 // The contexts that the weights know, of Gaussian factors.
 std::vector<std::unique_ptr<Scratch>> ScoreContexts(const FoldedCatalogue& catalogue);

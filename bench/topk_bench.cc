@@ -22,6 +22,11 @@ namespace fmserve::model {
 namespace {
 
 constexpr size_t kBest = 100;
+
+// What the scan reads of every item: half of each factor, and its part of the block's head. What it
+// reads of few, their low halves and their features, is not counted.
+constexpr int64_t kScannedBytes = kItemFactors / 2 + sizeof(ScanBlockHead) / kScanBlockItems;
+
 const FoldedCatalogue& Folded(int64_t items_count, bool skewed) {
   static std::map<std::pair<int64_t, bool>, std::shared_ptr<const FoldedCatalogue>> made;
   auto& folded = made[{items_count, skewed}];
@@ -83,9 +88,9 @@ __attribute__((target("avx512f"))) uint64_t ReadWideLines(const std::byte* memor
 }
 
 // What one core reads of memory, strictly ascending, with the widest loads it has and the same
-// prefetches as the scan: as many bytes as the scan of so many items.
+// prefetches as the scan: as many bytes as the scan reads of every one of so many items.
 void ReadMemory(benchmark::State& state) {
-  const size_t bytes = static_cast<size_t>(state.range(0)) * (kItemFactors + 5) / 4096 * 4096;
+  const size_t bytes = static_cast<size_t>(state.range(0) * kScannedBytes) / 4096 * 4096;
   void* const memory =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::abort();
@@ -103,11 +108,20 @@ void BestOf(benchmark::State& state, bool skewed) {
   Requests requests(folded);
   requests.Next(nullptr, kBest);
   for (auto _ : state) requests.Next(nullptr, static_cast<size_t>(state.range(1)));
-  CountBytes(state, static_cast<double>(state.range(0)) * (kItemFactors + 5));
+  CountBytes(state, static_cast<double>(state.range(0) * kScannedBytes));
 }
 
 void BestOfGaussian(benchmark::State& state) { BestOf(state, false); }
 void BestOfSkewed(benchmark::State& state) { BestOf(state, true); }
+
+// Of other numbers of factors.
+void BestOfFactors(benchmark::State& state) {
+  const auto folded = MakeRandomCatalogue(state.range(0), false, ItemVectors::kF32,
+                                          static_cast<uint32_t>(state.range(1)));
+  Requests requests(*folded);
+  requests.Next(nullptr, kBest);
+  for (auto _ : state) requests.Next(nullptr, kBest);
+}
 
 // One item in `share` passes the filter, which is compiled for each request.
 void BestOfFiltered(benchmark::State& state) {
@@ -154,11 +168,15 @@ BENCHMARK(ReadMemory)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(BestOfGaussian)
     ->ArgNames({"items", "K"})
-    ->ArgsProduct({{kMillion, 5 * kMillion}, {100, 1000}})
+    ->ArgsProduct({{kMillion, 5 * kMillion}, {1, 10, 100, 1000}})
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(BestOfSkewed)
     ->ArgNames({"items", "K"})
-    ->ArgsProduct({{kMillion, 5 * kMillion}, {100, 1000}})
+    ->ArgsProduct({{kMillion, 5 * kMillion}, {1, 10, 100, 1000}})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BestOfFactors)
+    ->ArgNames({"items", "factors"})
+    ->ArgsProduct({{kMillion}, {8, 16, 32, 128, 256}})
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(BestOfBatch)
     ->ArgNames({"items", "contexts"})

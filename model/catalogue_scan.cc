@@ -1,6 +1,5 @@
 // FoldedCatalogue::Best and BestOfEach: the scan of one context, and of several side by side.
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -15,19 +14,15 @@ namespace {
 constexpr uint32_t kWorkPerQuestion = 16384;  // in items scanned
 constexpr uint32_t kWorkPerExactScore = 64;
 constexpr uint32_t kGroupWords = kScanGroupItems / 64;
+constexpr uint32_t kWordBlocks = 64 / kScanBlockItems;
+// How far ahead filtered scans look.
+constexpr uint32_t kBlocksAhead = 16;
+constexpr uint32_t kGroupsAhead = 16;
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
 // Bounds of groups and exact scores are computed in double precision, norms are rounded up far
 // beyond its roundings, and this covers those of the biases.
 constexpr double kBiasSlack = 0x1p-40;
-
-// A float that scores can be compared with after additions of floats: docs/decisions/0040.
-float ScanThreshold(double threshold) {
-  const double lower = threshold - std::abs(threshold) * 0x1p-22;
-  const auto rounded = static_cast<float>(lower);
-  if (!(rounded > lower)) return rounded;
-  return std::nextafter(rounded, -std::numeric_limits<float>::infinity());
-}
 
 double Dot(std::span<const float> a, std::span<const float> b) {
   double sum = 0.0;
@@ -47,11 +42,11 @@ class CatalogueScan {
         context_score_(query.context->context_score()),
         sums_(query.context->context_sums().first(PaddedK(catalogue.weights_->info().k))),
         quantized_(blocks_.Quantize(sums_)),
-        sums_norm_(quantized_.residual_norm_factor),
+        sums_norm_(quantized_.norm),
         filter_(query.filter == nullptr ? std::span<const uint64_t>() : query.filter->words()),
         memory_(memory) {
     const size_t k = std::min(query.k, kMaxTopK);
-    memory_.candidates_.Reset(k, kScanGroupItems);
+    memory_.candidates_.Reset(k, kScanHitsAtOnce + kScanGroupItems);
     if (k == 0) covered_items_ = size();
     done_ = covered_items_ == size();
   }
@@ -69,7 +64,8 @@ class CatalogueScan {
     if (OutOfReach(bound.norm, bound.bias_rest)) {
       covered_items_ = size();
     } else {
-      if (!OutOfReach(bound.norm, bound.bias) && !FilteredOut(group_)) work_ += ScanGroup(group_);
+      if (!filter_.empty()) LookAhead();
+      if (!OutOfReach(bound.norm, bound.bias) && !FilteredOut(group_)) work_ += Scan(group_);
       ++group_;
       covered_items_ = std::min(size(), group_ * kScanGroupItems);
     }
@@ -78,6 +74,7 @@ class CatalogueScan {
 
   // When it is done: what it found.
   TopK Finish() {
+    AddHits();
     memory_.candidates_.Prune();
     MakeExact();
     memory_.candidates_.KeepBest();
@@ -96,43 +93,63 @@ class CatalogueScan {
   }
 
   bool FilteredOut(uint32_t group) const {
-    if (filter_.empty()) return false;
-    const auto words = filter_.subspan(size_t{group} * kGroupWords, kGroupWords);
-    return std::all_of(words.begin(), words.end(), [](uint64_t word) { return word == 0; });
+    return !filter_.empty() && (wanted_groups_ >> group % 64 & 1) == 0;
+  }
+
+  // Which of the next groups have an item that passes the filter, and asks memory for their first
+  // blocks with one, as far as the kernel looks ahead within a group: where few are wanted, the
+  // scan skips what lies between them faster than memory answers.
+  void LookAhead() {
+    uint32_t blocks_count = 0;
+    const uint32_t end = std::min(blocks_.groups_count(), group_ + 1 + kGroupsAhead);
+    for (; looked_at_ < end && (looked_at_ <= group_ + 1 || blocks_count < kBlocksAhead);
+         ++looked_at_) {
+      const uint64_t* const words = filter_.data() + size_t{looked_at_} * kGroupWords;
+      uint64_t any = 0;
+      for (uint32_t i = 0; i < kGroupWords; ++i) any |= words[i];
+      const uint64_t bit = uint64_t{1} << looked_at_ % 64;
+      wanted_groups_ = any == 0 ? wanted_groups_ & ~bit : wanted_groups_ | bit;
+      if (any == 0) continue;
+      uint32_t left = kBlocksAhead;
+      for (uint32_t block = 0; block < kScanGroupBlocks && left > 0; ++block) {
+        if ((words[block / kWordBlocks] >> block % kWordBlocks * kScanBlockItems & 0xffff) == 0)
+          continue;
+        blocks_.Prefetch(looked_at_ * kScanGroupBlocks + block);
+        --left;
+      }
+      blocks_count += kBlocksAhead - left;
+    }
   }
 
   // Returns the work that it was.
-  uint32_t ScanGroup(uint32_t group) {
-    TopCandidates& candidates = memory_.candidates_;
+  uint32_t Scan(uint32_t group) {
     const uint64_t* const filter =
         filter_.empty() ? nullptr : filter_.data() + size_t{group} * kGroupWords;
-    const size_t hits_count =
-        catalogue_.scan_(quantized_, blocks_.group(group), blocks_.BlocksOf(group), filter,
-                         ScanThreshold(candidates.threshold()), memory_.hits_);
-    for (size_t i = 0; i < hits_count; ++i) AddHits(group, memory_.hits_[i]);
-    uint32_t work = kScanGroupItems;
-    if (candidates.full() && !candidates.Prune()) {
-      work += MakeExact() * kWorkPerExactScore;
-      candidates.KeepBest();
-    }
-    return work;
+    const float threshold =
+        blocks_.ThresholdFor(quantized_, group, memory_.candidates_.threshold());
+    hits_count_ += catalogue_.scan_(quantized_, blocks_.group(group), filter, threshold,
+                                    memory_.hits_ + hits_count_);
+    return kScanGroupItems + (hits_count_ >= kScanHitsAtOnce ? AddHits() : 0);
   }
 
-  void AddHits(uint32_t group, const ScanHit& hit) {
-    const uint32_t first = group * kScanGroupItems + hit.block * kScanBlockItems;
-    for (uint32_t mask = hit.mask; mask != 0; mask &= mask - 1) {
-      const auto i = static_cast<uint32_t>(std::countr_zero(mask));
-      if (first + i >= catalogue_.order_.size()) break;
-      Candidate candidate = {.lower = double{hit.scores[i]} - hit.error,
-                             .upper = double{hit.scores[i]} + hit.error,
-                             .item = catalogue_.order_[first + i],
-                             .exact = false};
-      if (std::isnan(candidate.lower) || std::isnan(candidate.upper)) {
-        candidate.lower = kMinusInfinity;
-        candidate.upper = -kMinusInfinity;
-      }
-      if (candidate.upper >= memory_.candidates_.threshold()) memory_.candidates_.Add(candidate);
+  // Of all hits that are not refined yet. Returns the work that it was beside that of the scan.
+  uint32_t AddHits() {
+    TopCandidates& candidates = memory_.candidates_;
+    catalogue_.refine_(quantized_, blocks_.rows(), memory_.hits_, hits_count_);
+    for (const ScanHit& hit : std::span(memory_.hits_).first(hits_count_)) {
+      if (hit.item >= size()) break;  // what fills up the last block
+      const ScoreRange range = blocks_.RangeOf(quantized_, hit);
+      if (range.upper < candidates.threshold()) continue;
+      candidates.Add({.lower = range.lower,
+                      .upper = range.upper,
+                      .item = catalogue_.order_[hit.item],
+                      .exact = false});
     }
+    hits_count_ = 0;
+    if (!candidates.full() || candidates.Prune()) return 0;
+    const uint32_t exact_count = MakeExact();
+    candidates.KeepBest();
+    return exact_count * kWorkPerExactScore;
   }
 
   // Returns how many were not exact before.
@@ -168,7 +185,10 @@ class CatalogueScan {
   const double sums_norm_;
   const std::span<const uint64_t> filter_;
   TopKMemory& memory_;
-  uint32_t group_ = 0;  // the next
+  uint32_t group_ = 0;          // the next
+  size_t hits_count_ = 0;       // not refined yet
+  uint32_t looked_at_ = 0;      // groups, by LookAhead
+  uint64_t wanted_groups_ = 0;  // bit g % 64: whether group g passes the filter, of those looked at
   uint32_t work_ = kWorkPerQuestion;
   uint32_t covered_items_ = 0;
   bool done_ = false;

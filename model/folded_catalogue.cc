@@ -25,7 +25,8 @@ FoldedCatalogue::FoldedCatalogue(std::shared_ptr<const WeightFile> weights,
     : weights_(std::move(weights)),
       catalogue_(std::move(catalogue)),
       folder_(*weights_, *catalogue_, kernels),
-      scan_(kernels.scan) {}
+      scan_(kernels.scan),
+      refine_(kernels.refine) {}
 
 absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> FoldedCatalogue::Fold(
     std::shared_ptr<const WeightFile> weights, std::shared_ptr<const CatalogueFile> catalogue,

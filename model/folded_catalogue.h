@@ -41,6 +41,9 @@ inline constexpr size_t kMaxTopK = 1000;
 // (docs/decisions/0041-contexts-share-a-scan.md).
 inline constexpr size_t kScanContexts = 16;
 
+// Hits of the scan are refined that many at a time or more, so that it seldom waits for their rows.
+inline constexpr size_t kScanHitsAtOnce = 32;
+
 // An item and its score, before calibration and link (Scorer::Predict).
 struct RankedItem {
   uint32_t item = 0;  // its number: CatalogueFile::ids() and so on
@@ -65,7 +68,7 @@ class TopKMemory {
   ItemFolder::Memory folding_;
   std::vector<uint32_t> items_;
   std::vector<RankedItem> ranked_;
-  ScanHit hits_[kScanGroupBlocks];
+  ScanHit hits_[kScanHitsAtOnce + kScanGroupItems];
 };
 
 // What FoldedCatalogue::BestOfEach is asked about one context: the arguments of Best. Owns nothing.
@@ -156,6 +159,7 @@ class FoldedCatalogue {
   std::shared_ptr<const CatalogueFile> catalogue_;
   ItemFolder folder_;
   ScanFn scan_;
+  RefineFn refine_;
   ItemIndex index_;
   ItemTable table_;
   ScanBlocks blocks_;

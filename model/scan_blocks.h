@@ -23,6 +23,12 @@ struct ScanBound {
   double bias_rest = 0.0;  // from the group on
 };
 
+// What a score lies between.
+struct ScoreRange {
+  double lower = 0.0;
+  double upper = 0.0;
+};
+
 // Built once, by one thread; then immutable and safe from any thread. Items stand in an order of
 // the caller's choice, which pays when norms descend. Movable.
 class ScanBlocks {
@@ -50,29 +56,53 @@ class ScanBlocks {
   double max_norm() const { return bounds_.empty() ? 0.0 : bounds_.front().norm; }
   double max_abs_bias() const { return max_abs_bias_; }
   const ScanBound& bound(uint32_t group) const { return bounds_[group]; }
-  const std::byte* group(uint32_t group) const { return memory_.data() + group * group_bytes_; }
-  uint32_t BlocksOf(uint32_t group) const;
+  ScanGroup group(uint32_t group) const;
+  // Of the hits of all groups, for a RefineFn.
+  const std::byte* rows() const { return memory_.data() + rows_begin_; }
   size_t bytes() const { return memory_.size(); }
+
+  // Asks memory for a block that will be scanned. Inlined by force, as kernels/item_prefetch.h
+  // says.
+  [[gnu::always_inline]] void Prefetch(uint32_t block) const {
+    for (size_t i = 0; i < block_bytes_; i += 64)
+      __builtin_prefetch(this->block(block) + i, /*for reading*/ 0, /*into L2*/ 2);
+  }
 
   // As TableMemory: nothing may be read after that.
   absl::Status ReleasePages(Checkpoint checkpoint) const {
     return memory_.ReleasePages(checkpoint);
   }
 
-  // The context in int8. NaN as scale, which makes every item a hit, when scores may leave the
-  // range in which floats behave.
+  // The context in int8. NaN as scale, which makes every item a hit whose score may be anything,
+  // when scores may leave the range in which floats behave.
   ScanContext Quantize(std::span<const float> sums) const;
 
+  // The threshold of a ScanFn that finds all items of the group that score `least` or more.
+  float ThresholdFor(const ScanContext& context, uint32_t group, double least) const;
+
+  // What the score of a refined hit, less the score of the context, lies between.
+  ScoreRange RangeOf(const ScanContext& context, const ScanHit& hit) const;
+
  private:
-  std::byte* block(uint32_t block) const;
+  // What the error of a score depends on beside the heads of blocks.
+  struct Loss {
+    double stored_norm = 0.0;     // of the group: at least that of what is stored of an item
+    double residual_ratio = 0.0;  // what both planes lose is at most an item's scale times this
+  };
+
+  std::byte* block(uint32_t block) const { return memory_.data() + block * block_bytes_; }
+  std::byte* row(uint32_t item) const;
+  double ContextError(const ScanContext& context, uint32_t group) const;
 
   uint32_t items_count_ = 0;
   uint32_t k_ = 0;
-  uint32_t quads_count_ = 0;
+  uint32_t pairs_count_ = 0;
   size_t block_bytes_ = 0;
-  size_t group_bytes_ = 0;
+  size_t row_bytes_ = 0;
+  size_t rows_begin_ = 0;  // where the rows begin
   TableMemory memory_;
   std::vector<ScanBound> bounds_;
+  std::vector<Loss> losses_;
   double max_abs_bias_ = 0.0;
 };
 

@@ -4,7 +4,6 @@
 
 #include "model/kernels/accumulate.h"
 #include "model/kernels/row_offsets.h"
-#include "model/kernels/scan.h"
 
 namespace fmserve::model::avx2 {
 namespace {
@@ -142,39 +141,6 @@ AccumulateFn ForK(uint32_t k) {
   }
 }
 
-// Of eight items: those whose quads begin at `items` and at every 64 bytes after. Bytes are widened
-// to words by masking and shifting, which keeps factors 4j, 4j+2 and 4j+1, 4j+3 together; the
-// products of bytes that AVX2 has would saturate.
-inline __m256i SumOfProducts(const ScanContext& context, const std::byte* items,
-                             const std::byte* next) {
-  const __m256i low_bytes = _mm256_set1_epi16(0x00ff);
-  __m256i even = _mm256_set1_epi32(context.offset);
-  __m256i odd = _mm256_setzero_si256();
-  for (uint32_t quad = 0; quad < context.quads_count; ++quad) {
-    _mm_prefetch(reinterpret_cast<const char*>(next + quad * 64), _MM_HINT_T1);
-    const __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(items + quad * 64));
-    const __m256i evens = _mm256_set1_epi32(static_cast<int>(context.evens[quad]));
-    const __m256i odds = _mm256_set1_epi32(static_cast<int>(context.odds[quad]));
-    even = _mm256_add_epi32(even, _mm256_madd_epi16(_mm256_and_si256(bytes, low_bytes), evens));
-    odd = _mm256_add_epi32(odd, _mm256_madd_epi16(_mm256_srli_epi16(bytes, 8), odds));
-  }
-  return _mm256_add_epi32(even, odd);
-}
-
-// The 16 bits of a block in a filter.
-inline uint32_t Wanted(const uint64_t* filter, uint32_t block) {
-  return filter == nullptr ? 0xffff : (filter[block / 4] >> (block % 4 * 16)) & 0xffff;
-}
-
-// What to ask memory for while a block is summed: the block `ahead` of it, if that is wanted.
-inline const std::byte* Next(const uint64_t* filter, const std::byte* block, size_t block_bytes,
-                             uint32_t index, uint32_t blocks_count) {
-  const auto ahead = static_cast<uint32_t>(kScanPrefetchBytes / block_bytes + 1);
-  const bool wanted =
-      filter == nullptr || (index + ahead < blocks_count && Wanted(filter, index + ahead) != 0);
-  return wanted ? block + ahead * block_bytes : block;
-}
-
 }  // namespace
 
 AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
@@ -197,43 +163,6 @@ double Dot(const float* a, const float* b, size_t padded_k) {
     odd = _mm256_fmadd_ps(_mm256_loadu_ps(a + f + kLanes), _mm256_loadu_ps(b + f + kLanes), odd);
   }
   return SumLanes(even) + SumLanes(odd);
-}
-
-size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
-                 const uint64_t* filter, float threshold, ScanHit* hits) {
-  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group);
-  const size_t items_bytes = context.quads_count * 64;
-  const size_t block_bytes = items_bytes + 64;
-  const std::byte* block = group + kScanHeadersBytes;
-  size_t hits_count = 0;
-  for (uint32_t b = 0; b < blocks_count; ++b, block += block_bytes) {
-    const uint32_t wanted = Wanted(filter, b);
-    if (wanted == 0) continue;
-    const std::byte* const next = Next(filter, block, block_bytes, b, blocks_count);
-    const ScanBlockHeader& header = headers[b];
-    const float error = header.stored_norm * context.stored_norm_factor +
-                        header.residual_norm * context.residual_norm_factor + header.bias_error;
-    const __m256 scale = _mm256_set1_ps(header.scale * context.scale);
-    const __m256 least = _mm256_set1_ps(threshold - error);
-    ScanHit& hit = hits[hits_count];
-    uint32_t found = 0;
-    for (uint32_t half = 0; half < 2; ++half) {
-      const auto* biases = reinterpret_cast<const float*>(block + items_bytes) + half * 8;
-      const __m256 scores = _mm256_fmadd_ps(
-          _mm256_cvtepi32_ps(SumOfProducts(context, block + half * 32, next + half * 32)), scale,
-          _mm256_load_ps(biases));
-      _mm256_store_ps(hit.scores + half * 8, scores);
-      const int above = _mm256_movemask_ps(_mm256_cmp_ps(scores, least, _CMP_NLT_UQ));
-      found |= static_cast<uint32_t>(above) << (half * 8);
-    }
-    found &= wanted;
-    if (found == 0) continue;
-    hit.error = error;
-    hit.block = b;
-    hit.mask = found;
-    ++hits_count;
-  }
-  return hits_count;
 }
 
 }  // namespace fmserve::model::avx2

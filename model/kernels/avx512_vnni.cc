@@ -8,76 +8,68 @@
 #include <immintrin.h>
 
 #include "model/kernels/scan.h"
+#include "model/kernels/scan_loop.h"
 
 namespace fmserve::model::avx512_vnni {
 namespace {
 
-inline __m512i SumOfProducts(const ScanContext& context, const std::byte* block,
-                             const std::byte* next) {
-  __m512i even = _mm512_set1_epi32(context.offset);
-  __m512i odd = _mm512_setzero_si512();
-  uint32_t quad = 0;
-  for (; quad + 2 <= context.quads_count; quad += 2) {
-    const __m512i* items = reinterpret_cast<const __m512i*>(block) + quad;
-    _mm_prefetch(reinterpret_cast<const char*>(next + quad * 64), _MM_HINT_T1);
-    _mm_prefetch(reinterpret_cast<const char*>(next + quad * 64 + 64), _MM_HINT_T1);
-    even = _mm512_dpbusd_epi32(even, _mm512_load_si512(items),
-                               _mm512_set1_epi32(static_cast<int>(context.quads[quad])));
-    odd = _mm512_dpbusd_epi32(odd, _mm512_load_si512(items + 1),
-                              _mm512_set1_epi32(static_cast<int>(context.quads[quad + 1])));
+// The products of a block, of kPairs pairs or, when that is 0, of any number. High halves of bytes
+// are not shifted down: they are multiplied as 16 times as much, which is what they stand for.
+template <uint32_t kPairs>
+inline __m512i Products(const ScanContext& context, const std::byte* block, const std::byte* next) {
+  const uint32_t pairs_count = kPairs == 0 ? context.pairs_count : kPairs;
+  const __m512i low_bits = _mm512_set1_epi8(0x0f);
+  __m512i near = _mm512_setzero_si512();
+  __m512i far = _mm512_set1_epi32(context.high_offset);
+  _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
+#pragma GCC unroll 8
+  for (uint32_t pair = 0; pair < pairs_count; ++pair) {
+    const size_t at = sizeof(ScanBlockHead) + pair * kScanPairBytes;
+    _mm_prefetch(reinterpret_cast<const char*>(next + at), _MM_HINT_T1);
+    const __m512i items = _mm512_load_si512(block + at);
+    near = _mm512_dpbusd_epi32(near, _mm512_and_si512(items, low_bits),
+                               _mm512_set1_epi32(static_cast<int>(context.near[pair])));
+    far = _mm512_dpbusd_epi32(far, _mm512_andnot_si512(low_bits, items),
+                              _mm512_set1_epi32(static_cast<int>(context.far[pair])));
   }
-  if (quad < context.quads_count) {
-    const __m512i* items = reinterpret_cast<const __m512i*>(block) + quad;
-    even = _mm512_dpbusd_epi32(even, _mm512_load_si512(items),
-                               _mm512_set1_epi32(static_cast<int>(context.quads[quad])));
-  }
-  return _mm512_add_epi32(even, odd);
+  return _mm512_add_epi32(_mm512_slli_epi32(near, 4), far);
 }
 
-// The 16 bits of a block in a filter.
-inline uint32_t Wanted(const uint64_t* filter, uint32_t block) {
-  return filter == nullptr ? 0xffff : (filter[block / 4] >> (block % 4 * 16)) & 0xffff;
+// Which items are hits.
+inline uint32_t Hits(const ScanContext& context, const std::byte* block, __m512i products,
+                     float threshold) {
+  const auto& head = *reinterpret_cast<const ScanBlockHead*>(block);
+  const __m512 scales = _mm512_cvtepi32_ps(
+      _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(head.scales))));
+  const __m512 steps = _mm512_cvtepi32_ps(
+      _mm512_cvtepu16_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(head.biases))));
+  const __m512 biases = _mm512_fmadd_ps(steps, _mm512_set1_ps(head.bias_step),
+                                        _mm512_set1_ps(head.bias + head.bias_step));
+  const __m512 unscaled =
+      _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), _mm512_set1_ps(context.scale * head.scale),
+                      _mm512_set1_ps(head.residual_norm * context.norm));
+  return _mm512_cmp_ps_mask(_mm512_fmadd_ps(unscaled, scales, biases), _mm512_set1_ps(threshold),
+                            _CMP_NLT_UQ);
 }
 
-// What to ask memory for while a block is summed: the block `ahead` of it, if that is wanted.
-inline const std::byte* Next(const uint64_t* filter, const std::byte* block, size_t block_bytes,
-                             uint32_t index, uint32_t blocks_count) {
-  const auto ahead = static_cast<uint32_t>(kScanPrefetchBytes / block_bytes + 1);
-  const bool wanted =
-      filter == nullptr || (index + ahead < blocks_count && Wanted(filter, index + ahead) != 0);
-  return wanted ? block + ahead * block_bytes : block;
+template <uint32_t kPairs>
+size_t ScanPairs(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
+                 float threshold, ScanHit* hits) {
+  return ScanLoop(context, group, filter, hits,
+                  [&](const std::byte* block, const std::byte* next, int32_t* products) {
+                    const __m512i sums = Products<kPairs>(context, block, next);
+                    _mm512_store_si512(products, sums);
+                    return Hits(context, block, sums, threshold);
+                  });
 }
 
 }  // namespace
 
-size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
-                 const uint64_t* filter, float threshold, ScanHit* hits) {
-  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group);
-  const size_t items_bytes = context.quads_count * 64;
-  const size_t block_bytes = items_bytes + 64;
-  const std::byte* block = group + kScanHeadersBytes;
-  size_t hits_count = 0;
-  for (uint32_t b = 0; b < blocks_count; ++b, block += block_bytes) {
-    const uint32_t wanted = Wanted(filter, b);
-    if (wanted == 0) continue;
-    const std::byte* const next = Next(filter, block, block_bytes, b, blocks_count);
-    const ScanBlockHeader& header = headers[b];
-    const float error = header.stored_norm * context.stored_norm_factor +
-                        header.residual_norm * context.residual_norm_factor + header.bias_error;
-    const __m512 scores =
-        _mm512_fmadd_ps(_mm512_cvtepi32_ps(SumOfProducts(context, block, next)),
-                        _mm512_set1_ps(header.scale * context.scale),
-                        _mm512_load_ps(reinterpret_cast<const float*>(block + items_bytes)));
-    const __mmask16 found = _mm512_mask_cmp_ps_mask(static_cast<__mmask16>(wanted), scores,
-                                                    _mm512_set1_ps(threshold - error), _CMP_NLT_UQ);
-    if (found == 0) continue;
-    ScanHit& hit = hits[hits_count++];
-    _mm512_store_ps(hit.scores, scores);
-    hit.error = error;
-    hit.block = b;
-    hit.mask = found;
-  }
-  return hits_count;
+// The context of 64 factors stays in registers, half of all there are.
+size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
+                float threshold, ScanHit* hits) {
+  if (context.pairs_count == 8) return ScanPairs<8>(context, group, filter, threshold, hits);
+  return ScanPairs<0>(context, group, filter, threshold, hits);
 }
 
 }  // namespace fmserve::model::avx512_vnni

@@ -27,6 +27,7 @@ struct KernelTable {
   AccumulateFn (*accumulate)(Quantization quantization, uint32_t k);
   DotFn dot;
   ScanFn scan;
+  RefineFn refine;
   ScoreF32ItemsFn score_f32_items;
   ScoreInt8ItemsFn score_int8_items;
 };

@@ -5,7 +5,6 @@
 
 #include "model/kernels/accumulate.h"
 #include "model/kernels/row_offsets.h"
-#include "model/kernels/scan.h"
 
 namespace fmserve::model::scalar {
 namespace {
@@ -94,19 +93,6 @@ AccumulateFn ForK(uint32_t k) {
   }
 }
 
-// The sum of p (stored - 128) of item `i` of a block.
-int32_t SumOfProducts(const ScanContext& context, const std::byte* block, uint32_t i) {
-  int32_t sum = context.offset;
-  for (uint32_t quad = 0; quad < context.quads_count; ++quad) {
-    const auto items = ReadAs<uint32_t>(block + quad * 64 + i * 4);
-    for (uint32_t shift = 0; shift < 32; shift += 8) {
-      const auto p = static_cast<int8_t>(context.quads[quad] >> shift);
-      sum += static_cast<int32_t>((items >> shift) & 0xffU) * p;
-    }
-  }
-  return sum;
-}
-
 }  // namespace
 
 AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
@@ -126,38 +112,6 @@ double Dot(const float* a, const float* b, size_t padded_k) {
   for (size_t f = 0; f < padded_k; f += kLanes)
     lanes += ReadAs<Lanes>(a + f) * ReadAs<Lanes>(b + f);
   return SumLanes(lanes);
-}
-
-size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
-                 const uint64_t* filter, float threshold, ScanHit* hits) {
-  const auto* headers = reinterpret_cast<const ScanBlockHeader*>(group);
-  const size_t items_bytes = context.quads_count * 64;
-  const std::byte* block = group + kScanHeadersBytes;
-  size_t hits_count = 0;
-  for (uint32_t b = 0; b < blocks_count; ++b, block += items_bytes + 64) {
-    uint32_t wanted = 0xffff;
-    if (filter != nullptr) wanted = (filter[b / 4] >> (b % 4 * 16)) & 0xffff;
-    if (wanted == 0) continue;
-    const ScanBlockHeader& header = headers[b];
-    const float error = header.stored_norm * context.stored_norm_factor +
-                        header.residual_norm * context.residual_norm_factor + header.bias_error;
-    const float scale = header.scale * context.scale;
-    const float least = threshold - error;
-    ScanHit& hit = hits[hits_count];
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < kScanBlockItems; ++i) {
-      const auto bias = ReadAs<float>(block + items_bytes + i * sizeof(float));
-      hit.scores[i] = static_cast<float>(SumOfProducts(context, block, i)) * scale + bias;
-      found |= static_cast<uint32_t>(!(hit.scores[i] < least)) << i;
-    }
-    found &= wanted;
-    if (found == 0) continue;
-    hit.error = error;
-    hit.block = b;
-    hit.mask = found;
-    ++hits_count;
-  }
-  return hits_count;
 }
 
 }  // namespace fmserve::model::scalar

@@ -1,13 +1,14 @@
 // The scan of a catalogue in int8, and the functions of each instruction set. Plain types only, as
 // in accumulate.h (README.md).
 //
-// Items lie in blocks of 16, blocks in groups of at most 64, and a group is read from its first
-// byte to its last (scan_blocks.h makes them):
+// Items lie in blocks of 16, blocks in groups of at most 64. Of each stored byte, a factor + 128,
+// the high four bits lie with those of the block and the low four with those of the item, so that
+// the scan reads half of it and comes back for the rest of few. The blocks of all groups follow
+// each other, and so do the rows of low bits (scan_blocks.h makes them):
 //
-//   ScanBlockHeader headers[kScanGroupBlocks]         of the blocks, unused ones included
-//   per block: uint8_t items[quads][16][4]            factors 4j to 4j+3 of the 16 items, each +
-//   128
-//              float biases[16]
+//   block  ScanBlockHead                 nibbles: factors 8j to 8j+3 in the low four bits of each
+//          uint8_t nibbles[pairs][16][4] byte, 8j+4 to 8j+7 in the high; of the 16 items
+//   row    uint8_t nibbles[pairs][4]     likewise, of one item
 #ifndef FMSERVE_MODEL_KERNELS_SCAN_H_
 #define FMSERVE_MODEL_KERNELS_SCAN_H_
 
@@ -22,67 +23,91 @@ inline constexpr uint32_t kScanGroupItems = kScanBlockItems * kScanGroupBlocks;
 // How far ahead of the scan memory is asked for. Processors ask by themselves for what follows, but
 // not beyond a page of 4 KB; nothing is read that the scan would not come to, or soon (README.md).
 inline constexpr size_t kScanPrefetchBytes = 8192;
-inline constexpr uint32_t kScanMaxQuads = 64;  // groups of four factors: kMaxK / 4
+inline constexpr size_t kScanRowsAhead = 32;     // likewise, of the rows of hits
+inline constexpr uint32_t kScanMaxPairs = 32;    // groups of eight factors: kMaxK / 8
+inline constexpr size_t kScanPairBytes = 64;     // of a block
+inline constexpr size_t kScanRowPairBytes = 4;   // of an item's row
+inline constexpr size_t kScanRowReadBytes = 32;  // what follows a row's begin must be readable
 
-// Of a block: an item's factor is scale * (stored - 128), give or take.
-struct ScanBlockHeader {
+// Of a block, one cache line. An item's factor is scale * scales[i] * (16 high + low - 128), give
+// or take, or less exactly that times (16 high - 120); its bias is bias + bias_step * biases[i],
+// give or take bias_step, in which also all roundings of the bias have room.
+struct ScanBlockHead {
   float scale;
-  float stored_norm;    // at least the norm of what is stored, scaled, of each item
-  float residual_norm;  // at least the norm of what storing lost, of each item
-  float bias_error;     // at least what the biases are wrong by, and slack for roundings
+  float residual_norm;  // (16 high - 120) loses of an item's vector at most scales[i] times this
+  float bias;
+  float bias_step;
+  uint8_t scales[kScanBlockItems];
+  uint16_t biases[kScanBlockItems];
 };
-inline constexpr size_t kScanHeadersBytes = sizeof(ScanBlockHeader) * kScanGroupBlocks;
+static_assert(sizeof(ScanBlockHead) == 64);
 
-// A context in int8: its factor is scale * p, give or take. Each word holds four factors of it.
+struct ScanGroup {
+  const std::byte* blocks;  // 64-byte aligned
+  uint32_t blocks_count;    // 1 to kScanGroupBlocks
+  uint32_t first_item;      // what its items are numbered from
+};
+
+// A context in int8: its factor is scale * p, give or take. Each word holds four factors of it,
+// zeroes after the last.
 struct ScanContext {
-  uint32_t quads_count;
+  alignas(64) uint32_t near[kScanMaxPairs];  // int8 p[8j], p[8j+1], p[8j+2], p[8j+3]
+  alignas(64) uint32_t far[kScanMaxPairs];   // int8 p[8j+4] to p[8j+7]
+  uint32_t pairs_count;
   float scale;
-  float stored_norm_factor;       // a score may be wrong by stored_norm * this
-  float residual_norm_factor;     // + residual_norm * this + bias_error
-  int32_t offset;                 // -128 * sum of all p
-  uint32_t quads[kScanMaxQuads];  // int8 p[4j], p[4j+1], p[4j+2], p[4j+3]
-  uint32_t evens[kScanMaxQuads];  // int16 p[4j], p[4j+2]
-  uint32_t odds[kScanMaxQuads];   // int16 p[4j+1], p[4j+3]
+  float norm;                 // at least that of the context
+  int32_t high_offset;        // -120 * sum of all p
+  int32_t low_offset;         // -8 * sum of all p
+  double stored_norm_factor;  // by what the context loses, a score is wrong by at most this times
+                              // the norm of what is stored of the item
 };
 
-// A block with items that may reach the threshold.
+// An item that may reach a threshold.
 struct ScanHit {
-  alignas(64) float scores[kScanBlockItems];  // of the items in `mask`, each +- error
-  float error;
-  uint32_t block;  // in the group
-  uint32_t mask;   // bit i: item i
+  uint32_t item;
+  // sum_f p_f (16 high_f - 120); of both halves sum_f p_f (16 high_f + low_f - 128).
+  int32_t product;
 };
 
-// Scores the first `blocks_count` blocks of a group, 1 to kScanGroupBlocks, and writes to `hits`
-// those with an item whose score is not below threshold - error, in order; returns how many.
+// Writes to `hits` the items of a group whose
 //
-//   score = context.scale * header.scale * sum_f p_f (stored_f - 128) + bias
+//   scales[i] * (context.scale * scale * product + residual_norm * context.norm)
+//     + bias_step * biases[i] + (bias + bias_step)
 //
-// rounded to float once after the multiplication of the scales, and once or twice after that: the
-// integers are exact in every implementation. `filter` is null or 16 bits per block, the first
-// block's lowest: items that are not in it are no hits, and blocks without any are not read. A
-// score that is not a number is a hit. `group` is 64-byte aligned. `hits` has room for all.
-using ScanFn = size_t (*)(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
+// is not below `threshold`, in order; returns how many. Products are exact in every implementation;
+// floats are rounded after each operation, or fewer. `filter` is null or 16 bits per block, the
+// first block's lowest: items that are not in it are no hits, and blocks without any are not read.
+// What is not a number is a hit. In the last block of a catalogue there may be hits beyond its last
+// item. `hits` has room for all.
+using ScanFn = size_t (*)(const ScanContext& context, const ScanGroup& group,
                           const uint64_t* filter, float threshold, ScanHit* hits);
 
+// Adds what the rows of these hits, of any groups, tell to their products; the more hits at a time,
+// the less it waits for memory. `rows` are those of item 0 and on; kScanRowReadBytes beyond the
+// last may be read.
+using RefineFn = void (*)(const ScanContext& context, const std::byte* rows, ScanHit* hits,
+                          size_t hits_count);
+
 namespace scalar {
-size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
-                 const uint64_t* filter, float threshold, ScanHit* hits);
+size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
+                float threshold, ScanHit* hits);
+void Refine(const ScanContext& context, const std::byte* rows, ScanHit* hits, size_t hits_count);
 }  // namespace scalar
 
 namespace avx2 {
-size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
-                 const uint64_t* filter, float threshold, ScanHit* hits);
+size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
+                float threshold, ScanHit* hits);
+void Refine(const ScanContext& context, const std::byte* rows, ScanHit* hits, size_t hits_count);
 }  // namespace avx2
 
 namespace avx512 {
-size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
-                 const uint64_t* filter, float threshold, ScanHit* hits);
+size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
+                float threshold, ScanHit* hits);
 }  // namespace avx512
 
 namespace avx512_vnni {  // AVX-512 F, BW, DQ, VL and VNNI
-size_t ScanGroup(const ScanContext& context, const std::byte* group, uint32_t blocks_count,
-                 const uint64_t* filter, float threshold, ScanHit* hits);
+size_t ScanHigh(const ScanContext& context, const ScanGroup& group, const uint64_t* filter,
+                float threshold, ScanHit* hits);
 }  // namespace avx512_vnni
 
 }  // namespace fmserve::model

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "tests/model/test_model.h"
 
 namespace fmserve::model {
@@ -68,6 +69,32 @@ std::vector<RankedItem> BruteForce(const TestFiles& files, const KernelTable& ke
   ranked.resize(std::min(k, ranked.size()));
   for (RankedItem& item : ranked) item.score += context.context_score();
   return ranked;
+}
+
+void ExpectRanked(const TopK& top, const std::vector<RankedItem>& expected, uint32_t size) {
+  EXPECT_EQ(top.covered_items, size);
+  ASSERT_EQ(top.items.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(top.items[i].item, expected[i].item) << "rank " << i;
+    ASSERT_EQ(top.items[i].score, expected[i].score) << "rank " << i;
+  }
+}
+
+void ExpectExact(const TestFiles& files, const std::string& what) {
+  for (const KernelTable* kernels : SupportedKernels()) {
+    const auto folded = FoldOf(files, *kernels);
+    ASSERT_NE(folded, nullptr);
+    Scratch context;
+    TopKMemory memory;
+    for (int64_t user = 0; user < 2; ++user) {
+      ScoreTestContext(files, *kernels, user, context);
+      for (const size_t k : {1, 10, 100, 1000}) {
+        SCOPED_TRACE(absl::StrCat(what, " ", std::string(kernels->name), " user=", user, " K=", k));
+        ExpectRanked(folded->Best(context, k, nullptr, Always, memory),
+                     BruteForce(files, *kernels, context, k), files.catalogue->size());
+      }
+    }
+  }
 }
 
 }  // namespace fmserve::model

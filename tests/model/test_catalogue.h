@@ -49,7 +49,13 @@ std::vector<RankedItem> BruteForce(const TestFiles& files, const KernelTable& ke
                                    const Scratch& context, size_t k,
                                    const std::function<bool(uint32_t)>& wanted = nullptr);
 
+// That these are the items, in this order, with exactly these scores, and that `size` were covered.
+void ExpectRanked(const TopK& top, const std::vector<RankedItem>& expected, uint32_t size);
+
 inline bool Always() { return true; }
+
+// That for every instruction set, two contexts and K from 1 to 1000 the best K are those by hand.
+void ExpectExact(const TestFiles& files, const std::string& what);
 
 }  // namespace fmserve::model
 
