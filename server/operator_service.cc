@@ -88,4 +88,30 @@ grpc::Status OperatorService::Unpin(grpc::ServerContext* context, const v1::Unpi
               [](ModelLoader& loader) { return loader.Unpin(); });
 }
 
+grpc::Status OperatorService::Approve(grpc::ServerContext* context,
+                                      const v1::ApproveRequest* request,
+                                      v1::ApproveResponse* response) {
+  return Pull("approve", models_, *context, *request, response, [&](ModelLoader& loader) {
+    return loader.Approve(request->version(), Deadline(*context));
+  });
+}
+
+grpc::Status OperatorService::Reject(grpc::ServerContext* context, const v1::RejectRequest* request,
+                                     v1::RejectResponse* response) {
+  return Pull("reject", models_, *context, *request, response, [&](ModelLoader& loader) {
+    return loader.Reject(request->version(), request->reason());
+  });
+}
+
+grpc::Status OperatorService::GetGateReport(grpc::ServerContext* /*context*/,
+                                            const v1::GetGateReportRequest* request,
+                                            v1::GetGateReportResponse* response) {
+  const ServedModel* model = models_.Find(request->model());
+  if (model == nullptr) return ToGrpcStatus(models_.UnknownModelError(request->model()));
+  const absl::StatusOr<loader::GateReport> report =
+      model->loader->GetGateReport(request->version());
+  if (report.ok()) SetGateReport(*report, response->mutable_report());
+  return ToGrpcStatus(report.status());
+}
+
 }  // namespace fmserve::server

@@ -43,6 +43,12 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(config->models(0).gates().golden_tolerance(), 1e-4);
   EXPECT_FALSE(config->models(0).gates().allow_no_goldens());
   EXPECT_FALSE(config->models(0).gates().allow_version_decrease());
+  EXPECT_EQ(config->models(0).gates().max_resident_mib(), 32768U);
+  EXPECT_EQ(config->models(0).gates().max_published_ahead_s(), 3600U);
+  EXPECT_FALSE(config->models(0).gates().refuse_older());
+  EXPECT_EQ(config->models(0).gates().max_loss_increase(), 0.05);
+  EXPECT_EQ(config->models(0).gates().max_calibration_change(), 1.25);
+  EXPECT_FALSE(config->models(0).gates().require_metrics());
   EXPECT_TRUE(config->models(0).catalogue().has_item_vectors());
   EXPECT_EQ(config->models(0).catalogue().item_vectors(), v1::CatalogueConfig::F32);
   EXPECT_EQ(config->limits().max_message_kib(), 4096U);

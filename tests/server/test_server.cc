@@ -51,9 +51,9 @@ std::shared_ptr<grpc::Channel> TestServer::NewChannel() const {
                                    own_connection);
 }
 
-uint64_t TestServer::Publish(const std::string& model, uint32_t seed) {
+uint64_t TestServer::Publish(const std::string& model, uint32_t seed, double shift) {
   const std::string path = folder_ + "/trained.fmw";
-  WriteSampleFile(path, seed);
+  WriteSampleFile(path, seed, shift);
   loader::PublishOptions options;
   options.store = folder_ + "/store";
   options.model = model;
