@@ -94,6 +94,7 @@ models:
   - name: $model
     store: $work/store
     poll_interval_ms: 200
+    shadow_gate: {enabled: false}  # weights at random predict nothing alike
 YAML
 run_server
 exec {log}< <(exec tail -n 0 -F "$work/server.log" 2>/dev/null)

@@ -16,7 +16,7 @@ constexpr auto kVerdicts = std::to_array<std::pair<Verdict, const char*>>({
     {Verdict::kTooFewRequests, "too_few_requests"},
 });
 
-nlohmann::ordered_json ToJson(const Measure& measure) {
+nlohmann::ordered_json MeasureToJson(const Measure& measure) {
   nlohmann::ordered_json json;
   json["name"] = measure.name;
   if (measure.serving) json["serving"] = *measure.serving;
@@ -59,7 +59,7 @@ nlohmann::ordered_json GateReportToJson(const GateReport& report) {
   json["compared_unix_us"] = report.compared_unix_us;
   json["seconds"] = report.seconds;
   json["measures"] = nlohmann::ordered_json::array();
-  for (const Measure& measure : report.measures) json["measures"].push_back(ToJson(measure));
+  for (const Measure& measure : report.measures) json["measures"].push_back(MeasureToJson(measure));
   return json;
 }
 

@@ -121,8 +121,13 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions(Artifact artifact) co
                          .sha256 = rejection.sha256};
   }
   if (state.held) {
-    VersionStatus& held = versions[state.held->manifest.version];
-    held.state = VersionState::kHeld;
+    const Manifest& manifest = state.held->manifest;
+    VersionStatus& held = versions[manifest.version];
+    held = {.version = manifest.version,
+            .state = VersionState::kHeld,
+            .size_bytes = manifest.size_bytes,
+            .published_unix_us = manifest.published_unix_us,
+            .sha256 = manifest.sha256};
     held.reason = absl::StrCat(kShadowGate, ": ", state.held->report.detail);
   }
   if (const auto found = versions.find(state.previous_version); found != versions.end()) {

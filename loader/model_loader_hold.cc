@@ -35,14 +35,17 @@ bool ModelLoader::Impl::HasEnoughRequests() const {
   return options_.requests.count && options_.requests.count() >= options_.shadow.min_requests;
 }
 
-void ModelLoader::Impl::RecordHold(const Prepared& prepared) {
+absl::Status ModelLoader::Impl::OnHeld(const Prepared& prepared) {
+  RecordSuccess();
+  KeepInCache(Artifact::kWeights, prepared);
   const uint64_t version = prepared.manifest.version;
   if (state_.weights.held && state_.weights.held->manifest.version != version)
     SupersedeHold(version);
   last_error_ = absl::StrCat("version ", version, " is held: ", prepared.report->detail);
   Emit(Kind::kHeld, version, kShadowGate, prepared.report->detail);
   state_.weights.held = {prepared.manifest, *prepared.report, UnixMicros()};
-  Changed();
+  RemoveOldVersions();
+  return absl::FailedPreconditionError(last_error_);
 }
 
 void ModelLoader::Impl::EndHold(uint64_t version) {

@@ -273,11 +273,7 @@ void ModelLoader::Impl::OnPrepared(uint64_t version, const Prepared& prepared) {
       RemoveOldVersions();
       break;
     case Prepared::Outcome::kHeld:
-      RecordSuccess();
-      KeepInCache(Artifact::kWeights, prepared);
-      RecordHold(prepared);
-      RemoveOldVersions();
-      outcome = absl::FailedPreconditionError(last_error_);
+      outcome = OnHeld(prepared);
       if (!asked) break;
       FinishReloadsUnlessCatalogueIsNext(outcome);  // an operator who names it means it: once more
       return;

@@ -143,8 +143,8 @@ class ModelLoader::Impl {
   void RecordRejection(Rejection rejection);
   void RecordGates(const Prepared& prepared);
   void CountGate(std::string_view gate, std::string_view result);
-  void RecordHold(const Prepared& prepared);
-  void EndHold(uint64_t version);  // that serves from now on
+  absl::Status OnHeld(const Prepared& prepared);  // what who waits for it is told
+  void EndHold(uint64_t version);                 // that serves from now on
   void SupersedeHold(uint64_t version);
   absl::Status CheckHeld(uint64_t version) const;
   bool HasEnoughRequests() const;

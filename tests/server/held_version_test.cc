@@ -18,6 +18,7 @@ class HeldVersionTest : public testing::Test {
   // Version 1 serves and has answered enough requests to judge others by.
   void StartUnderTraffic() {
     v1::ShadowGateConfig* const gate = server_.config().mutable_models(0)->mutable_shadow_gate();
+    gate->set_enabled(true);
     gate->set_min_requests(20);
     gate->set_sample_one_in(1);
     gate->set_max_samples_per_second(10000);
@@ -126,6 +127,7 @@ TEST_F(HeldVersionTest, OneThatPredictsTheSameServesAndHasAReport) {
 }
 
 TEST_F(HeldVersionTest, WithoutTrafficEveryVersionPasses) {
+  server_.config().mutable_models(0)->mutable_shadow_gate()->set_enabled(true);
   server_.Start();
   server_.PublishAndLoad("ctr", 1);
   PublishShifted(1.0);
