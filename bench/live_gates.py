@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Publishes broken models and honest retrainings to a server under traffic, and tells what the shadow gate makes of them.
+r"""Publishes broken models and honest retrainings to a server under traffic, and tells what the shadow gate makes of them.
 
-  bench/live_gates.py --build build/release --out live_gates.json
-  bench/live_gates.py --build build/release --schema examples/criteo.yaml --data ../shared/data/criteo
+  bench/live_gates.py
+  bench/live_gates.py --schema examples/criteo.yaml --data ../shared/data/criteo --ids C3 C4 C10 C12 --drop C4 \
+      --candidates 1 --train-options "--k 8 --learning-rate 0.02 --l2-factors 0.3"
 
 Without --data, on a log of `fm generate`. Prints which measure holds which broken model, with value, threshold and the
-seconds from its publication; and how far honest retrainings, on random halves of the same rows (the first on a fifth, the second on all), are from each other.
+seconds from its publication; and how far honest retrainings, on random halves of the same rows (the first on all of
+them), are from each other.
 Exits with 1 when a broken model serves or an honest one is held.
 """
 
@@ -53,7 +55,7 @@ class Data:
         cells = row.split("\t")
         for column in self.id_columns:
             if random.Random(cells[column]).random() < 0.7:
-                cells[column] = f"last-year-{cells[column]}"
+                cells[column] = f"9000{cells[column]}" if cells[column].isdigit() else f"last-year-{cells[column]}"
         return "\t".join(cells)
 
 
@@ -207,8 +209,8 @@ def measure(arguments, work):
         "last year's ids": models.train("last_year", 1001, models.data.last_years),
     }
     print(f"training {arguments.retrainings} times", file=sys.stderr, flush=True)
-    # The first ones know much less than the others.
-    honest = [models.train(f"honest{seed}", seed, share={1: 0.2, 2: 1.0}.get(seed, 0.5))
+    # The first one knows more than the others.
+    honest = [models.train(f"honest{seed}", seed, share=1.0 if seed == 1 else 0.5)
               for seed in range(1, arguments.retrainings + 1)]
     server = Server(binaries, work, arguments.shadow_gate)
     end = work / "end"

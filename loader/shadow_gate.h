@@ -18,7 +18,7 @@ struct ShadowGateOptions {
   double max_mean_ratio = 1.5;            // of the mean predictions, either way; of probabilities
   double max_shift = 0.5;                 // Comparison::shift, either way
   double max_psi = 0.5;
-  double max_unknown_increase = 0.1;  // of the share of unknown features of any field
+  double max_unknown_increase = 0.2;  // of the share of unknown features of any field
   double min_correlation = 0.5;
   double min_top1_agreement = 0.0;
   double min_kendall_tau = 0.2;

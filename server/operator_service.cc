@@ -1,6 +1,7 @@
 #include "server/operator_service.h"
 
 #include <chrono>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "model/text.h"
@@ -13,6 +14,8 @@ namespace {
 
 using loader::ModelLoader;
 
+constexpr size_t kMaxLoggedRequestBytes = 1200;  // the longest reason fits
+
 std::chrono::steady_clock::time_point Deadline(const grpc::ServerContext& context) {
   return std::chrono::steady_clock::now() + TimeLeft(context);
 }
@@ -24,12 +27,14 @@ grpc::Status Pull(absl::string_view name, const ServedModels& models,
                   const grpc::ServerContext& context, const Request& request, Response* response,
                   Lever lever) {
   const ServedModel* model = models.Find(request.model());
+  const std::string asked = request.ShortDebugString();
   absl::Status status =
       model == nullptr ? models.UnknownModelError(request.model()) : lever(*model->loader);
   Log(status.ok() ? LogLevel::kInfo : LogLevel::kWarning, "operator_call",
       {{"call", name},
        {"model", model == nullptr ? model::Quote(request.model()) : model->name},
        {"peer", context.peer()},
+       {"request", absl::string_view(asked).substr(0, kMaxLoggedRequestBytes)},
        {"code", absl::StatusCodeToString(status.code())},
        {"message", status.message()}});
   if (status.ok()) SetModel(*model, model == models.default_model(), response->mutable_model());

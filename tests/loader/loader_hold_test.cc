@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 
 #include "tests/loader/scripted_source.h"
 
@@ -23,6 +24,7 @@ class Holds : public LoaderFixture {
         .compare = [this](const Snapshot& serving, const Snapshot& candidate,
                           model::Checkpoint checkpoint) -> absl::StatusOr<Comparison> {
           ++compared_;
+          EXPECT_TRUE(Eventually([&] { return !comparing_waits_; }));
           if (absl::Status status = checkpoint(); !status.ok()) return status;
           EXPECT_NE(serving.version(), candidate.version());
           // Versions whose score is at least kFirstBroken are.
@@ -65,6 +67,7 @@ class Holds : public LoaderFixture {
 
   std::atomic<size_t> requests_ = 1000;
   std::atomic<int> compared_ = 0;
+  std::atomic<bool> comparing_waits_ = false;
 };
 
 TEST_F(Holds, KeepServingWhatServedAndSayWhy) {
@@ -167,6 +170,21 @@ TEST_F(Holds, ServeWhenTheyArePinned) {
   EXPECT_EQ(Status().serving_version, 2U);
   EXPECT_EQ(Status().held_version, 0U);
   EXPECT_EQ(compared_, 1) << "an operator who names a version knows";
+}
+
+TEST_F(Holds, ServeWhenTheyArePinnedWhileTheyAreJudged) {
+  Start();
+  PublishAndServe();
+  comparing_waits_ = true;
+  PublishBroken();
+  ASSERT_TRUE(Eventually([&] { return compared_ == 1; }));
+  auto pinned = std::async(std::launch::async, [&] { return loader_->Pin(2, Soon()); });
+  pinned.wait_for(std::chrono::milliseconds(50));
+  comparing_waits_ = false;
+  const absl::Status status = pinned.get();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(Status().serving_version, 2U);
+  EXPECT_EQ(Status().held_version, 0U);
 }
 
 TEST_F(Holds, AreOnlyApprovedOrRejectedByTheirNumberAndWithAReason) {
