@@ -86,7 +86,8 @@ void ScoreComparison::SetUnknown(std::string field, uint64_t features_count,
   const auto count = static_cast<double>(features_count);
   comparison_.unknown.push_back({.field = std::move(field),
                                  .serving = static_cast<double>(serving_unknown) / count,
-                                 .candidate = static_cast<double>(candidate_unknown) / count});
+                                 .candidate = static_cast<double>(candidate_unknown) / count,
+                                 .serving_known_count = features_count - serving_unknown});
 }
 
 std::optional<double> ScoreComparison::Psi() const {

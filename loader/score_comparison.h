@@ -21,6 +21,7 @@ struct UnknownShare {
   std::string field{};
   double serving = 0.0;  // 0 to 1
   double candidate = 0.0;
+  uint64_t serving_known_count = 0;  // features that the serving version knows
 };
 
 struct Comparison {

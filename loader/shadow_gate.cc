@@ -12,6 +12,8 @@ namespace {
 
 using Verdict = GateReport::Verdict;
 
+constexpr uint64_t kMinKnownFeatures = 50;  // of a field, without which its losses are chance
+
 // Collects measures and what is wrong with them.
 class Judge {
  public:
@@ -67,6 +69,23 @@ void JudgeRanks(const ShadowGateOptions& options, const Comparison& comparison, 
              .at_least = options.min_kendall_tau});
 }
 
+// A field of which little is known may be lost without many more features being unknown.
+void JudgeLost(const ShadowGateOptions& options, const Comparison& comparison, Judge& judge) {
+  const UnknownShare* worst = nullptr;
+  double most_lost = 0.0;
+  for (const UnknownShare& field : comparison.unknown) {
+    if (field.serving_known_count < kMinKnownFeatures) continue;
+    const double lost = 1.0 - (1.0 - field.candidate) / (1.0 - field.serving);
+    if (worst != nullptr && lost <= most_lost) continue;
+    worst = &field;
+    most_lost = lost;
+  }
+  if (worst == nullptr) return;
+  judge.Add({.name = absl::StrCat("known_lost.", worst->field),
+             .value = most_lost,
+             .at_most = options.max_known_lost});
+}
+
 }  // namespace
 
 GateReport JudgeComparison(const ShadowGateOptions& options, const Comparison& comparison) {
@@ -102,6 +121,7 @@ GateReport JudgeComparison(const ShadowGateOptions& options, const Comparison& c
                .value = unknown.candidate - unknown.serving,
                .at_most = options.max_unknown_increase});
   }
+  JudgeLost(options, comparison, judge);
   report.verdict = report.detail.empty() ? Verdict::kPassed : Verdict::kHeld;
   return report;
 }

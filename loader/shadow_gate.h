@@ -17,11 +17,12 @@ struct ShadowGateOptions {
   bool hold_on_too_few_requests = false;  // else they pass, and the report says so
   double max_mean_ratio = 1.5;            // of the mean predictions, either way; of probabilities
   double max_shift = 0.5;                 // Comparison::shift, either way
-  double max_psi = 0.5;
+  double max_psi = 2.0;
   double max_unknown_increase = 0.2;  // of the share of unknown features of any field
-  double min_correlation = 0.5;
+  double max_known_lost = 0.6;        // share of what the serving version knows of any field
+  double min_correlation = 0.4;
   double min_top1_agreement = 0.0;
-  double min_kendall_tau = 0.2;
+  double min_kendall_tau = 0.3;
   double max_failed_share = 0.01;  // of requests that only the serving version can answer
 };
 

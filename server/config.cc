@@ -90,6 +90,7 @@ void CheckShadowGate(v1::ShadowGateConfig* gate, const std::string& path, Checke
   checker->Double(gate, path, "max_shift", defaults.max_shift, 0.0, 100.0);
   checker->Double(gate, path, "max_psi", defaults.max_psi, 0.0, 100.0);
   checker->Double(gate, path, "max_unknown_increase", defaults.max_unknown_increase, 0.0, 1.0);
+  checker->Double(gate, path, "max_known_lost", defaults.max_known_lost, 0.0, 1.0);
   checker->Double(gate, path, "min_correlation", defaults.min_correlation, -1.0, 1.0);
   checker->Double(gate, path, "min_top1_agreement", defaults.min_top1_agreement, 0.0, 1.0);
   checker->Double(gate, path, "min_kendall_tau", defaults.min_kendall_tau, -1.0, 1.0);

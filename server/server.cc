@@ -79,6 +79,7 @@ loader::ShadowGateOptions ToShadowGateOptions(const v1::ShadowGateConfig& config
           .max_shift = config.max_shift(),
           .max_psi = config.max_psi(),
           .max_unknown_increase = config.max_unknown_increase(),
+          .max_known_lost = config.max_known_lost(),
           .min_correlation = config.min_correlation(),
           .min_top1_agreement = config.min_top1_agreement(),
           .min_kendall_tau = config.min_kendall_tau(),

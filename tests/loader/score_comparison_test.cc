@@ -134,6 +134,7 @@ TEST(ScoreComparison, TellsTheShareOfUnknownFeaturesByField) {
   EXPECT_EQ(result.unknown[0].field, "user");
   EXPECT_EQ(result.unknown[0].serving, 0.1);
   EXPECT_EQ(result.unknown[0].candidate, 0.5);
+  EXPECT_EQ(result.unknown[0].serving_known_count, 180U);
 }
 
 }  // namespace

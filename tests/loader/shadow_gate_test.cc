@@ -11,17 +11,18 @@ using Verdict = GateReport::Verdict;
 
 // An honest retraining.
 Comparison Alike() {
-  return {.requests_count = 500,
-          .candidates_count = 10'000,
-          .serving_mean = 0.05,
-          .candidate_mean = 0.051,
-          .psi = 0.01,
-          .shift = 0.02,
-          .correlation = 0.95,
-          .ranked_requests_count = 500,
-          .top1_agreement = 0.6,
-          .kendall_tau = 0.8,
-          .unknown = {{.field = "user", .serving = 0.1, .candidate = 0.12}}};
+  return {
+      .requests_count = 500,
+      .candidates_count = 10'000,
+      .serving_mean = 0.05,
+      .candidate_mean = 0.051,
+      .psi = 0.01,
+      .shift = 0.02,
+      .correlation = 0.95,
+      .ranked_requests_count = 500,
+      .top1_agreement = 0.6,
+      .kendall_tau = 0.8,
+      .unknown = {{.field = "user", .serving = 0.1, .candidate = 0.12, .serving_known_count = 10}}};
 }
 
 const Measure& Find(const GateReport& report, const std::string& name) {
@@ -62,7 +63,7 @@ TEST(ShadowGate, HoldsAVersionForEachMeasureByItself) {
   comparison.shift = -1.0;
   ExpectHeldFor(comparison, "logit_shift");
   comparison = Alike();
-  comparison.psi = 1.0;
+  comparison.psi = 3.0;
   ExpectHeldFor(comparison, "psi");
   comparison = Alike();
   comparison.correlation = 0.1;
@@ -79,6 +80,18 @@ TEST(ShadowGate, HoldsAVersionForEachMeasureByItself) {
   comparison = Alike();
   comparison.failed_requests_count = 100;
   ExpectHeldFor(comparison, "failed_requests");
+}
+
+TEST(ShadowGate, HoldsAVersionThatLostAFieldOfWhichLittleWasKnown) {
+  Comparison comparison = Alike();
+  comparison.unknown.push_back(
+      {.field = "ip", .serving = 0.9, .candidate = 1.0, .serving_known_count = 1000});
+  ExpectHeldFor(comparison, "known_lost.ip");
+  comparison.unknown.back().candidate = 0.93;
+  EXPECT_EQ(JudgeComparison({}, comparison).verdict, Verdict::kPassed);
+  comparison.unknown.back().candidate = 1.0;
+  comparison.unknown.back().serving_known_count = 10;
+  EXPECT_EQ(JudgeComparison({}, comparison).verdict, Verdict::kPassed) << "it may be chance";
 }
 
 TEST(ShadowGate, NamesValueAndLimitOfAllThatFailed) {
