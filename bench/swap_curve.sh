@@ -64,7 +64,7 @@ listen: ["$target"]
 http_listen: $http
 cache_dir: $work/cache
 models:
-  - {name: $model, store: $work/store, poll_interval_ms: 200, cached_versions: 2}
+  - {name: $model, store: $work/store, poll_interval_ms: 200, cached_versions: 2, shadow_gate: {enabled: false}}
 YAML
 run_server
 

@@ -98,6 +98,7 @@ models:
   - name: $model
     store: $work/store
     poll_interval_ms: 200
+    shadow_gate: {enabled: false}  # weights at random predict nothing alike
     budget_ms: 1000
 YAML
 run_server

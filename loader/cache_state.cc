@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "loader/gate_report_json.h"
 #include "loader/json.h"
 
 namespace fmserve::loader {
@@ -57,6 +58,27 @@ absl::StatusOr<Manifest> ManifestFromJson(const nlohmann::json& json) {
   return manifest;
 }
 
+nlohmann::ordered_json ToJson(const Hold& hold) {
+  nlohmann::ordered_json json;
+  json["manifest"] = ToJson(hold.manifest);
+  json["report"] = GateReportToJson(hold.report);
+  json["since_unix_us"] = hold.since_unix_us;
+  return json;
+}
+
+absl::StatusOr<Hold> HoldFromJson(const nlohmann::json& json) {
+  JsonReader reader(json);
+  absl::StatusOr<Manifest> manifest = ManifestFromJson(reader.Object("manifest"));
+  if (!manifest.ok()) return manifest.status();
+  absl::StatusOr<GateReport> report = GateReportFromJson(reader.Object("report"));
+  if (!report.ok()) return report.status();
+  Hold hold{.manifest = *std::move(manifest),
+            .report = *std::move(report),
+            .since_unix_us = reader.Unsigned("since_unix_us")};
+  if (!reader.status().ok()) return reader.status();
+  return hold;
+}
+
 nlohmann::ordered_json ToJson(const CacheState& state) {
   nlohmann::ordered_json json;
   json["serving_version"] = state.serving_version;
@@ -68,6 +90,7 @@ nlohmann::ordered_json ToJson(const CacheState& state) {
   json["rejections"] = nlohmann::ordered_json::array();
   for (const auto& [version, rejection] : state.rejections)
     json["rejections"].push_back(ToJson(rejection));
+  if (state.held) json["held"] = ToJson(*state.held);
   return json;
 }
 
@@ -90,6 +113,11 @@ absl::StatusOr<CacheState> CacheStateFromJson(const nlohmann::json& json) {
     AddRejection(*std::move(rejection), state);
   }
   if (!reader.status().ok()) return reader.status();
+  if (json.contains("held")) {
+    absl::StatusOr<Hold> hold = HoldFromJson(json["held"]);
+    if (!hold.ok()) return hold.status();
+    state.held = *std::move(hold);
+  }
   return state;
 }
 

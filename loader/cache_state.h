@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "loader/gate_report.h"
 #include "loader/manifest.h"
 
 namespace fmserve::loader {
@@ -30,6 +32,15 @@ struct Rejection {
   bool operator==(const Rejection&) const = default;
 };
 
+// A version that passed every gate but the shadow gate, and waits in the cache for an operator.
+struct Hold {
+  Manifest manifest{};
+  GateReport report{};
+  uint64_t since_unix_us = 0;
+
+  bool operator==(const Hold&) const = default;
+};
+
 // Of one artifact, weights or catalogue.
 struct CacheState {
   uint64_t serving_version = 0;  // 0: none, here and below
@@ -39,6 +50,7 @@ struct CacheState {
   std::map<uint64_t, Rejection> rejections{};
   std::map<uint64_t, Manifest>
       cached{};  // good versions whose files lie in the cache; `sha256` is empty when unknown
+  std::optional<Hold> held{};  // of weights alone
 
   bool operator==(const CacheState&) const = default;
 };
@@ -50,6 +62,10 @@ struct ModelState {
 
   bool operator==(const ModelState&) const = default;
 };
+
+// Gates whose rejections stand for what was published, wherever its file came from.
+inline constexpr char kShadowGate[] = "shadow";
+inline constexpr char kOperatorGate[] = "operator";
 
 inline constexpr size_t kMaxRejections = 100;  // older ones, by version, are forgotten
 inline constexpr size_t kMaxCacheStateBytes = size_t{4} << 20;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "loader/gates_of_metadata.h"
 #include "model/feature_encoder.h"
 
 namespace fmserve::loader {
@@ -29,6 +30,37 @@ GateResult CheckVersion(const GateOptions& options, uint64_t version, uint64_t s
                            ", which serves; publish under a higher number, or pin it"));
 }
 
+// A publisher whose clock is wrong, or a manifest that was written by hand.
+GateResult CheckPublished(const GateOptions& options, const ManifestGateInput& input) {
+  const uint64_t published_unix_us = input.manifest->published_unix_us;
+  const uint64_t ahead_s = published_unix_us > input.now_unix_us
+                               ? (published_unix_us - input.now_unix_us) / 1'000'000
+                               : 0;
+  if (ahead_s > options.max_published_ahead_s) {
+    return Fail("age", absl::StrCat("it was published ", ahead_s, " s in the future; at most ",
+                                    options.max_published_ahead_s,
+                                    " s are taken for clocks that disagree"));
+  }
+  if (!options.refuse_older || published_unix_us >= input.serving_published_unix_us) return {};
+  return Fail("age", absl::StrCat("it was published before version ", input.serving_version,
+                                  ", which serves; pin it if you mean it"));
+}
+
+uint64_t ResidentBytes(const Snapshot& snapshot) {
+  uint64_t bytes = snapshot.file().info().file_size;
+  if (snapshot.catalogue() != nullptr)
+    bytes += snapshot.catalogue()->file().info().file_size + snapshot.catalogue()->bytes();
+  return bytes;
+}
+
+GateResult CheckResident(const GateOptions& options, const Snapshot& snapshot) {
+  const uint64_t bytes = ResidentBytes(snapshot);
+  if (bytes <= options.max_resident_bytes) return {};
+  return Fail("resident", absl::StrCat("weights and catalogue take ", bytes,
+                                       " bytes of memory; this server gives a version at most ",
+                                       options.max_resident_bytes));
+}
+
 GateResult SizeGate(const GateOptions& options, const GateInput& input) {
   return CheckSize(options, input.candidate->file().info().file_size);
 }
@@ -49,6 +81,10 @@ GateResult CheckIdentity(std::string_view model, uint64_t version, const std::st
                                          ", but was published as version ", version));
   }
   return {};
+}
+
+GateResult ResidentGate(const GateOptions& options, const GateInput& input) {
+  return CheckResident(options, *input.candidate);
 }
 
 GateResult IdentityGate(const GateOptions&, const GateInput& input) {
@@ -131,15 +167,21 @@ GateResult GoldenGates(const GateOptions& options, const GateInput& input) {
   return {};
 }
 
-using Gate = GateResult (*)(const GateOptions&, const GateInput&);
-constexpr Gate kGates[] = {SizeGate, VersionGate, IdentityGate, SchemaGate, GoldenGates};
+struct Gate {
+  std::string_view name;
+  GateResult (*run)(const GateOptions&, const GateInput&);
+};
+constexpr Gate kGates[] = {{"size", SizeGate},         {"version", VersionGate},
+                           {"identity", IdentityGate}, {"schema", SchemaGate},
+                           {"resident", ResidentGate}, {"age", CreatedGate},
+                           {"metric", MetricGate},     {"golden", GoldenGates}};
 
 }  // namespace
 
-GateResult RunManifestGates(const GateOptions& options, const Manifest& manifest,
-                            uint64_t serving_version) {
-  GateResult result = CheckVersion(options, manifest.version, serving_version);
-  return result.passed ? CheckSize(options, manifest.size_bytes) : result;
+GateResult RunManifestGates(const GateOptions& options, const ManifestGateInput& input) {
+  GateResult result = CheckVersion(options, input.manifest->version, input.serving_version);
+  if (result.passed) result = CheckPublished(options, input);
+  return result.passed ? CheckSize(options, input.manifest->size_bytes) : result;
 }
 
 GateResult RunCatalogueGates(const GateOptions& options, std::string_view model, uint64_t version,
@@ -149,11 +191,17 @@ GateResult RunCatalogueGates(const GateOptions& options, std::string_view model,
   return result.passed ? CheckIdentity(model, version, info.model_name, info.version) : result;
 }
 
-GateResult RunGates(const GateOptions& options, const GateInput& input) {
-  for (const Gate gate : kGates) {
-    if (GateResult result = gate(options, input); !result.passed) return result;
+GateResult RunGates(const GateOptions& options, const GateInput& input,
+                    std::vector<std::string_view>* passed) {
+  for (const Gate& gate : kGates) {
+    if (GateResult result = gate.run(options, input); !result.passed) return result;
+    if (passed != nullptr) passed->push_back(gate.name);
   }
   return {};
+}
+
+GateResult RunFoldedGates(const GateOptions& options, const Snapshot& folded) {
+  return CheckResident(options, folded);
 }
 
 }  // namespace fmserve::loader

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,28 @@ class JsonReader {
     if (value != nullptr && value->is_array()) return *value;
     if (value != nullptr) Fail<int>(key, "is not a list");
     return *empty;
+  }
+
+  // Never null; an empty object when it fails.
+  const nlohmann::json& Object(const char* key) {
+    static const nlohmann::json* const empty = new nlohmann::json(nlohmann::json::object());
+    const nlohmann::json* const value = Find(key);
+    if (value != nullptr && value->is_object()) return *value;
+    if (value != nullptr) Fail<int>(key, "is not an object");
+    return *empty;
+  }
+
+  double Number(const char* key) {
+    const nlohmann::json* const value = Find(key);
+    if (value == nullptr) return 0.0;
+    if (!value->is_number()) return Fail<double>(key, "is not a number");
+    return value->get<double>();
+  }
+
+  // Nothing when it is missing.
+  std::optional<double> OptionalNumber(const char* key) {
+    if (!object_.contains(key)) return std::nullopt;
+    return Number(key);
   }
 
   const absl::Status& status() const { return status_; }

@@ -42,6 +42,15 @@ absl::Status ModelLoader::Pin(uint64_t version, Clock::time_point deadline) {
   return impl_->Pin(version, deadline);
 }
 absl::Status ModelLoader::Unpin() { return impl_->Unpin(); }
+absl::Status ModelLoader::Approve(uint64_t version, Clock::time_point deadline) {
+  return impl_->Approve(version, deadline);
+}
+absl::Status ModelLoader::Reject(uint64_t version, const std::string& reason) {
+  return impl_->Reject(version, reason);
+}
+absl::StatusOr<GateReport> ModelLoader::GetGateReport(uint64_t version) const {
+  return impl_->GetGateReport(version);
+}
 
 ModelStatus ModelLoader::Impl::GetStatus() const {
   const std::shared_ptr<const Snapshot> current = slot_.Get();
@@ -76,6 +85,9 @@ ModelStatus ModelLoader::Impl::GetStatus() const {
   status.snapshot_bytes = slot_.mapped_bytes();
   status.swaps_count = swaps_count_;
   status.poll_failures_count = poll_failures_count_;
+  if (state_.weights.held) status.held_version = state_.weights.held->manifest.version;
+  for (const auto& [gate_and_result, count] : gate_results_)
+    status.gate_results.push_back({gate_and_result.first, gate_and_result.second, count});
   return status;
 }
 
@@ -107,6 +119,16 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions(Artifact artifact) co
                          .size_bytes = rejection.size_bytes,
                          .published_unix_us = rejection.published_unix_us,
                          .sha256 = rejection.sha256};
+  }
+  if (state.held) {
+    const Manifest& manifest = state.held->manifest;
+    VersionStatus& held = versions[manifest.version];
+    held = {.version = manifest.version,
+            .state = VersionState::kHeld,
+            .size_bytes = manifest.size_bytes,
+            .published_unix_us = manifest.published_unix_us,
+            .sha256 = manifest.sha256};
+    held.reason = absl::StrCat(kShadowGate, ": ", state.held->report.detail);
   }
   if (const auto found = versions.find(state.previous_version); found != versions.end()) {
     found->second.state = VersionState::kPrevious;
@@ -177,7 +199,7 @@ absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline
     return absl::OkStatus();
   }
   const TicketPtr ticket = std::make_shared<Ticket>();
-  pin_request_ = {version, ticket};
+  pin_request_ = {version, ticket, /*pins=*/true};
   if (worker_ != nullptr && loading_version_ != version) worker_->Cancel();
   wake_.notify_one();
   const absl::Status status = Await(lock, ticket, deadline);

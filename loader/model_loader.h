@@ -12,13 +12,27 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "loader/gate.h"
+#include "loader/gate_report.h"
 #include "loader/model_slot.h"
+#include "loader/shadow_gate.h"
 #include "loader/source.h"
+#include "model/checkpoint.h"
 #include "model/item_table.h"
 #include "model/kernels/kernels.h"
 
 namespace fmserve::loader {
+
+// Recent requests of the model, kept by whoever serves it. Both functions are safe from any thread.
+struct RecentRequests {
+  // What both versions make of them; an error is one of the checkpoint. Null: there are none to ask
+  // for, and the shadow gate is left out.
+  std::function<absl::StatusOr<Comparison>(const Snapshot& serving, const Snapshot& candidate,
+                                           model::Checkpoint)>
+      compare{};
+  std::function<size_t()> count{};  // null with `compare`
+};
 
 struct LoaderOptions {
   std::string model;
@@ -27,12 +41,24 @@ struct LoaderOptions {
   uint32_t cached_versions = 3;  // good versions kept of weights, and of catalogues, serving and
                                  // previous included; at least 2
   GateOptions gates;
+  ShadowGateOptions shadow{};
+  RecentRequests requests{};
   const model::KernelTable* kernels = nullptr;                 // required
   model::ItemVectors item_vectors = model::ItemVectors::kF32;  // of catalogues that are folded
 };
 
 enum class LoadState : uint8_t { kIdle, kFetching, kVerifying, kWarming, kRetrying };
-enum class VersionState : uint8_t { kServing, kPrevious, kCached, kRejected, kAvailable };
+enum class VersionState : uint8_t { kServing, kPrevious, kCached, kRejected, kAvailable, kHeld };
+
+// How often a gate said so, since the start.
+struct GateResultCount {
+  std::string gate;
+  std::string result;  // "passed", "rejected"; of the shadow gate also "held", "too_few_requests";
+                       // of gate "operator" also "approved"
+  uint64_t count = 0;
+};
+
+inline constexpr size_t kMaxReasonBytes = 1000;
 
 struct ModelStatus {
   std::string model;
@@ -55,12 +81,14 @@ struct ModelStatus {
   uint64_t catalogue_items_count = 0;
   uint64_t catalogue_bytes = 0;  // of snapshot_bytes: its file, and folded with the weights
   std::string catalogue_error;   // as last_error
+  uint64_t held_version = 0;     // 0: none
+  std::vector<GateResultCount> gate_results{};
 };
 
 struct VersionStatus {
   uint64_t version = 0;
   VersionState state = VersionState::kAvailable;
-  std::string reason{};  // of a rejection
+  std::string reason{};  // of a rejection or a hold
   uint64_t size_bytes = 0;
   uint64_t published_unix_us = 0;
   std::string sha256{};
@@ -75,7 +103,9 @@ struct LoaderEvent {
     kPinned,
     kUnpinned,
     kFailed,
-    kRecovered
+    kRecovered,
+    kHeld,     // by the shadow gate: it waits for an operator
+    kApproved  // by an operator; it is published next
   };
   Kind kind = Kind::kPublished;
   std::string model;
@@ -118,6 +148,15 @@ class ModelLoader {
   absl::Status Rollback();
   absl::Status Pin(uint64_t version, Clock::time_point deadline);
   absl::Status Unpin();
+
+  // Of a version that is held: serves it, past the shadow gate; or rejects it, for a reason of 1 to
+  // kMaxReasonBytes.
+  absl::Status Approve(uint64_t version, Clock::time_point deadline);
+  absl::Status Reject(uint64_t version, const std::string& reason);
+
+  // Of the version that is held or was judged last (`version` 0), or of that version; NotFound when
+  // there is no such report.
+  absl::StatusOr<GateReport> GetGateReport(uint64_t version) const;
 
  private:
   class Impl;

@@ -29,7 +29,8 @@ void ModelLoader::Impl::OnCataloguePolled(const PollResult& result, bool reload)
                                                                   .newest = &*newest_catalogue_,
                                                                   .fingerprint = result.fingerprint,
                                                                   .partner = partner,
-                                                                  .reload = reload});
+                                                                  .reload = reload,
+                                                                  .now_unix_us = UnixMicros()});
   switch (decision.action) {
     case RolloutDecision::Action::kKeep:
       catalogue_error_ = decision.gate.empty() ? std::string() : decision.why;
@@ -73,6 +74,7 @@ void ModelLoader::Impl::OnCataloguePrepared(uint64_t version, const Prepared& pr
       Publish(prepared.snapshot);
       RemoveOldVersions();
       break;
+    case Prepared::Outcome::kHeld:  // weights alone are
     case Prepared::Outcome::kRejected:
       outcome = absl::FailedPreconditionError(
           absl::StrCat("catalogue version ", version, " was rejected: ", prepared.rejection.gate,

@@ -171,7 +171,9 @@ void ModelLoader::Impl::OnPolled(const PollResult& weights, const PollResult& ca
                                      .newest = &*newest_,
                                      .fingerprint = weights.fingerprint,
                                      .partner = partner,
-                                     .reload = reload});
+                                     .reload = reload,
+                                     .now_unix_us = UnixMicros(),
+                                     .enough_requests = HasEnoughRequests()});
   switch (decision.action) {
     case RolloutDecision::Action::kKeep:
       RecordSuccess();
@@ -259,16 +261,22 @@ void ModelLoader::Impl::StartWorkOn(PrepareJob job, void (Impl::*done)(uint64_t,
 
 void ModelLoader::Impl::OnPrepared(uint64_t version, const Prepared& prepared) {
   loading_version_ = 0;
-  const bool pin_asked = pin_request_ && pin_request_->version == version;
+  const bool asked = pin_request_ && pin_request_->version == version;
   absl::Status outcome;
+  RecordGates(prepared);
   switch (prepared.outcome) {
     case Prepared::Outcome::kReady:
       RecordSuccess();
       KeepInCache(Artifact::kWeights, prepared);
       if (IsWanted(version)) Publish(prepared.snapshot);
-      if (pin_asked) SetPinned(version);
+      if (asked && pin_request_->pins) SetPinned(version);
       RemoveOldVersions();
       break;
+    case Prepared::Outcome::kHeld:
+      outcome = OnHeld(prepared);
+      if (!asked) break;
+      FinishReloadsUnlessCatalogueIsNext(outcome);  // an operator who names it means it: once more
+      return;
     case Prepared::Outcome::kRejected:
       RecordSuccess();
       RecordRejection(prepared.rejection);
@@ -283,7 +291,7 @@ void ModelLoader::Impl::OnPrepared(uint64_t version, const Prepared& prepared) {
         FinishReloads(absl::AbortedError("a pin came in between"));
         return;
       }
-      if (!pin_asked) RecordFailure("fetch", version, outcome);
+      if (!asked) RecordFailure("fetch", version, outcome);
       break;
   }
   FinishPin(version, outcome);

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -57,6 +58,10 @@ class ModelLoader::Impl {
   absl::Status Pin(uint64_t version, Clock::time_point deadline);
   absl::Status Unpin();
 
+  absl::Status Approve(uint64_t version, Clock::time_point deadline);
+  absl::Status Reject(uint64_t version, const std::string& reason);
+  absl::StatusOr<GateReport> GetGateReport(uint64_t version) const;
+
  private:
   using Lock = std::unique_lock<std::mutex>;
 
@@ -66,9 +71,11 @@ class ModelLoader::Impl {
     absl::Status status;
   };
   using TicketPtr = std::shared_ptr<Ticket>;
+  // A version that an operator wants to serve.
   struct PinRequest {
     uint64_t version = 0;
     TicketPtr ticket;
+    bool pins = true;  // false: it was held and is approved
   };
   struct PollJob {
     uint64_t pinned_version = 0;
@@ -134,6 +141,13 @@ class ModelLoader::Impl {
   void SetPinned(uint64_t version);
   void RemoveOldVersions();
   void RecordRejection(Rejection rejection);
+  void RecordGates(const Prepared& prepared);
+  void CountGate(std::string_view gate, std::string_view result);
+  absl::Status OnHeld(const Prepared& prepared);  // what who waits for it is told
+  void EndHold(uint64_t version);                 // that serves from now on
+  void SupersedeHold(uint64_t version);
+  absl::Status CheckHeld(uint64_t version) const;
+  bool HasEnoughRequests() const;
   void RecordFailure(std::string_view step, uint64_t version, const absl::Status& status);
   void RecordSuccess();
 
@@ -182,6 +196,8 @@ class ModelLoader::Impl {
   bool restore_previous_ = false;
   std::vector<std::pair<Artifact, uint64_t>> removals_;
   std::vector<LoaderEvent> events_;
+  std::map<std::pair<std::string, std::string>, uint64_t> gate_results_;  // by gate and result
+  std::optional<GateReport> last_report_;
   std::vector<TicketPtr> reloads_asked_;
   std::vector<TicketPtr> reloads_underway_;
   std::optional<PinRequest> pin_request_;

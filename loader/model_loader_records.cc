@@ -32,6 +32,7 @@ void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot)
     if (state.previous_version == version) continue;
     state.set_aside_version = 0;
     state.rejections.erase(version);
+    if (artifact == Artifact::kWeights) EndHold(version);
     Emit(Kind::kPublished, version, "",
          state.previous_version == 0 ? "the first version"
                                      : absl::StrCat("after version ", state.previous_version),
@@ -47,6 +48,7 @@ void ModelLoader::Impl::ExchangeWithPrevious() {
   slot_.Rollback();
   std::swap(state_.weights.serving_version, state_.weights.previous_version);
   std::swap(state_.catalogue.serving_version, state_.catalogue.previous_version);
+  EndHold(state_.weights.serving_version);
   serving_since_unix_us_ = UnixMicros();
   ++swaps_count_;
   Changed();
@@ -81,6 +83,7 @@ void ModelLoader::Impl::RecordRejection(Rejection rejection) {
   last_error_ = absl::StrCat("version ", rejection.version, " was rejected: ", rejection.detail);
   const auto known = state_.weights.rejections.find(rejection.version);
   if (known != state_.weights.rejections.end() && known->second == rejection) return;
+  CountGate(rejection.gate, "rejected");
   Emit(Kind::kRejected, rejection.version, rejection.gate, rejection.detail);
   AddRejection(std::move(rejection), state_.weights);
   Changed();

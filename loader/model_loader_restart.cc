@@ -18,6 +18,7 @@ void ModelLoader::Impl::ServeFromCache() {
     if (weights.ok()) {
       slot_.Publish(WithCachedCatalogue(*weights, had_no_catalogue));
       state_.weights.serving_version = version;
+      EndHold(version);
       serving_since_unix_us_ = UnixMicros();
       Emit(LoaderEvent::Kind::kPublished, version, "", "from the cache, after a start");
       break;

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "loader/cached_snapshot.h"
 #include "loader/sha256.h"
 #include "loader/warmup.h"
@@ -135,7 +137,7 @@ Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
   }
   if (absl::Status flushed = file->Flush(); !flushed.ok()) return Fail(std::move(flushed));
   Prepared prepared = Verify(fetched, file->temporary_path(), *fingerprint, checkpoint, progress);
-  if (prepared.outcome != Outcome::kReady) {
+  if (prepared.outcome != Outcome::kReady && prepared.outcome != Outcome::kHeld) {
     prepared.rejection.sha256 = manifest.sha256;
     return prepared;
   }
@@ -162,12 +164,29 @@ Prepared Preparer::VerifyWeights(const PrepareJob& job, const std::string& path,
     return RejectStructure(job, fingerprint, path, file.status());
   }
   const auto snapshot = std::make_shared<Snapshot>(*std::move(file), *options_.kernels);
-  const GateResult gates = RunGates(options_.gates, {.model = options_.model,
-                                                     .version = job.manifest.version,
-                                                     .candidate = snapshot.get(),
-                                                     .serving = job.serving.get(),
-                                                     .operator_asked = job.operator_asked});
-  if (!gates.passed) return Reject(job, fingerprint, gates.gate, gates.detail);
+  std::vector<std::string_view> gates_passed;
+  const GateResult gates = RunGates(options_.gates,
+                                    {.model = options_.model,
+                                     .version = job.manifest.version,
+                                     .candidate = snapshot.get(),
+                                     .serving = job.serving.get(),
+                                     .operator_asked = job.operator_asked},
+                                    &gates_passed);
+  Prepared prepared;
+  if (gates.passed) {
+    prepared = WarmAndFold(job, fingerprint, snapshot, checkpoint, progress);
+  } else {
+    prepared = Reject(job, fingerprint, gates.gate, gates.detail);
+  }
+  prepared.gates_passed = std::move(gates_passed);
+  if (prepared.outcome != Outcome::kReady) return prepared;
+  progress(LoadState::kVerifying);
+  return RunShadowGate(job, std::move(prepared), checkpoint);
+}
+
+Prepared Preparer::WarmAndFold(const PrepareJob& job, const std::string& fingerprint,
+                               const std::shared_ptr<Snapshot>& snapshot,
+                               model::Checkpoint checkpoint, const Progress& progress) {
   progress(LoadState::kWarming);
   const absl::Status warmed = Warm(snapshot->file(), checkpoint);
   if (!warmed.ok()) return Fail(warmed);
@@ -177,14 +196,44 @@ Prepared Preparer::VerifyWeights(const PrepareJob& job, const std::string& path,
   return {.outcome = Outcome::kReady, .snapshot = snapshot, .manifest = job.manifest};
 }
 
+Prepared Preparer::RunShadowGate(const PrepareJob& job, Prepared ready,
+                                 model::Checkpoint checkpoint) const {
+  const bool asked = options_.shadow.enabled && options_.requests.compare &&
+                     job.serving != nullptr && !job.operator_asked;
+  if (!asked) return ready;
+  const absl::Time start = absl::Now();
+  const absl::StatusOr<Comparison> comparison =
+      options_.requests.compare(*job.serving, *ready.snapshot, checkpoint);
+  if (!comparison.ok()) return Fail(comparison.status());
+  GateReport report = JudgeComparison(options_.shadow, *comparison);
+  report.version = job.manifest.version;
+  report.serving_version = job.serving->version();
+  report.compared_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(start));
+  report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  const bool held = report.verdict == GateReport::Verdict::kHeld ||
+                    (report.verdict == GateReport::Verdict::kTooFewRequests &&
+                     options_.shadow.hold_on_too_few_requests);
+  ready.report = std::move(report);
+  if (held) {
+    ready.outcome = Outcome::kHeld;
+    ready.snapshot.reset();
+  }
+  return ready;
+}
+
+Prepared Preparer::ReadyUnlessTooLarge(const PrepareJob& job, const std::string& fingerprint,
+                                       std::shared_ptr<const Snapshot> folded) const {
+  const GateResult gates = RunFoldedGates(options_.gates, *folded);
+  if (!gates.passed) return RejectMisfit(job, fingerprint, gates.gate, gates.detail);
+  return {.outcome = Outcome::kReady, .snapshot = std::move(folded), .manifest = job.manifest};
+}
+
 Prepared Preparer::FoldWithWeights(const PrepareJob& job, const std::string& fingerprint,
                                    const std::shared_ptr<const Snapshot>& weights,
                                    model::Checkpoint checkpoint, const Progress& progress) {
   absl::StatusOr<std::shared_ptr<const Snapshot>> folded =
       FoldSnapshot(options_, *weights, job.serving->shared_catalogue()->shared_file(), checkpoint);
-  if (folded.ok()) {
-    return {.outcome = Outcome::kReady, .snapshot = *std::move(folded), .manifest = job.manifest};
-  }
+  if (folded.ok()) return ReadyUnlessTooLarge(job, fingerprint, *std::move(folded));
   if (!IsMisfit(folded.status())) return Fail(folded.status());
   for (const CatalogueChoice& choice : job.other_catalogues) {
     Prepared pair = Run({.artifact = Artifact::kCatalogue,
@@ -220,9 +269,7 @@ Prepared Preparer::VerifyCatalogue(const PrepareJob& job, const std::string& pat
   if (!warmed.ok()) return Fail(warmed);
   absl::StatusOr<std::shared_ptr<const Snapshot>> folded =
       FoldSnapshot(options_, *job.serving, *std::move(file), checkpoint);
-  if (folded.ok()) {
-    return {.outcome = Outcome::kReady, .snapshot = *std::move(folded), .manifest = job.manifest};
-  }
+  if (folded.ok()) return ReadyUnlessTooLarge(job, fingerprint, *std::move(folded));
   if (!IsMisfit(folded.status())) return Fail(folded.status());
   return RejectMisfit(
       job, fingerprint, "weights",

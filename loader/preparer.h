@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,15 +41,18 @@ struct PrepareJob {
 };
 
 struct Prepared {
-  enum class Outcome : uint8_t { kReady, kRejected, kFailed };
+  // kHeld: of weights; good, but for the shadow gate, and in the cache as what is ready.
+  enum class Outcome : uint8_t { kReady, kRejected, kFailed, kHeld };
 
   Outcome outcome = Outcome::kFailed;
   std::shared_ptr<const Snapshot>
       snapshot{};                             // kReady: in the cache under its final name, and warm
-  Manifest manifest{};                        // kReady: with size and SHA-256
+  Manifest manifest{};                        // kReady, kHeld: with size and SHA-256
   std::optional<Manifest> other_catalogue{};  // kReady: the one that was taken, in the cache, too
   Rejection rejection{};                      // kRejected: the content is to blame
   absl::Status failure{};  // kFailed: for a passing reason; or what a checkpoint said
+  std::vector<std::string_view> gates_passed{};
+  std::optional<GateReport> report{};  // when the shadow gate was asked
 };
 
 // One thread. Touches nothing that serves.
@@ -69,9 +73,15 @@ class Preparer {
   Prepared VerifyWeights(const PrepareJob& job, const std::string& path,
                          const std::string& fingerprint, model::Checkpoint checkpoint,
                          const Progress& progress);
+  Prepared WarmAndFold(const PrepareJob& job, const std::string& fingerprint,
+                       const std::shared_ptr<Snapshot>& snapshot, model::Checkpoint checkpoint,
+                       const Progress& progress);
   Prepared VerifyCatalogue(const PrepareJob& job, const std::string& path,
                            const std::string& fingerprint, model::Checkpoint checkpoint,
                            const Progress& progress) const;
+  Prepared RunShadowGate(const PrepareJob& job, Prepared ready, model::Checkpoint checkpoint) const;
+  Prepared ReadyUnlessTooLarge(const PrepareJob& job, const std::string& fingerprint,
+                               std::shared_ptr<const Snapshot> folded) const;
   Prepared FoldWithWeights(const PrepareJob& job, const std::string& fingerprint,
                            const std::shared_ptr<const Snapshot>& weights,
                            model::Checkpoint checkpoint, const Progress& progress);

@@ -1,6 +1,7 @@
 #include "loader/rollout.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,21 +15,37 @@ RolloutDecision Keep(std::string why) { return {Action::kKeep, 0, {}, std::move(
 
 // The rejection of `version` if what was rejected is still what lies in the source. One that was
 // made on the manifest alone (no fingerprint) is judged anew each time: it depends on the settings
-// and on what serves. One for not fitting the other artifact stands until there is another one.
+// and on what serves. One for not fitting the other artifact stands until there is another one; one
+// by an operator, or of a version that was held, for what the manifest named.
 const Rejection* StandingRejection(const RolloutInput& input, uint64_t version) {
   const auto found = input.state->rejections.find(version);
   if (input.reload || found == input.state->rejections.end()) return nullptr;
   const Rejection& rejection = found->second;
   const bool misfit = !rejection.partner.empty();
   if (misfit && rejection.partner != input.partner) return nullptr;
-  if (rejection.fingerprint.empty() ? !misfit : rejection.fingerprint != input.fingerprint)
+  const bool of_content = rejection.gate == kShadowGate || rejection.gate == kOperatorGate;
+  if (rejection.fingerprint.empty() ? !misfit && !of_content
+                                    : rejection.fingerprint != input.fingerprint) {
     return nullptr;
+  }
   const Manifest* const newest = input.newest;
   if (newest != nullptr && newest->version == version &&
       (newest->sha256 != rejection.sha256 || newest->size_bytes != rejection.size_bytes)) {
     return nullptr;
   }
   return &rejection;
+}
+
+// The hold of the newest version. Without one that serves there is nothing to compare it with.
+const Hold* StandingHold(const RolloutInput& input) {
+  const std::optional<Hold>& held = input.state->held;
+  if (!held || input.reload || input.state->serving_version == 0) return nullptr;
+  if (held->manifest.version != input.newest->version ||
+      held->manifest.sha256 != input.newest->sha256) {
+    return nullptr;
+  }
+  const bool too_few = held->report.verdict == GateReport::Verdict::kTooFewRequests;
+  return too_few && input.enough_requests ? nullptr : &*held;
 }
 
 RolloutDecision LoadUnlessRejected(const RolloutInput& input, uint64_t version, std::string why) {
@@ -67,13 +84,24 @@ RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& inpu
   if (version == state.set_aside_version && !input.reload) {
     return Keep(absl::StrCat("version ", version, " was rolled back; a reload brings it back"));
   }
-  const GateResult gate = RunManifestGates(gates, *input.newest, state.serving_version);
+  const auto serving = state.cached.find(state.serving_version);
+  const GateResult gate = RunManifestGates(
+      gates, {.manifest = input.newest,
+              .serving_version = state.serving_version,
+              .serving_published_unix_us =
+                  serving == state.cached.end() ? 0 : serving->second.published_unix_us,
+              .now_unix_us = input.now_unix_us});
   if (!gate.passed) return {Action::kReject, version, gate.gate, gate.detail};
+  if (const Hold* const hold = StandingHold(input); hold != nullptr) {
+    return {Action::kKeep, version, kShadowGate,
+            absl::StrCat("version ", version, " is held: ", hold->report.detail)};
+  }
   return LoadUnlessRejected(input, version, absl::StrCat("version ", version, " is published"));
 }
 
 std::vector<uint64_t> RestartOrder(const CacheState& state) {
   std::vector<uint64_t> order;
+  const uint64_t held = state.held ? state.held->manifest.version : 0;
   const auto add = [&](uint64_t version) {
     if (state.cached.contains(version) && std::ranges::find(order, version) == order.end()) {
       order.push_back(version);
@@ -81,12 +109,13 @@ std::vector<uint64_t> RestartOrder(const CacheState& state) {
   };
   for (const uint64_t version :
        {state.pinned_version, state.serving_version, state.previous_version}) {
-    if (version != state.set_aside_version) add(version);
+    if (version != state.set_aside_version && version != held) add(version);
   }
   for (auto newest = state.cached.rbegin(); newest != state.cached.rend(); ++newest) {
-    if (newest->first != state.set_aside_version) add(newest->first);
+    if (newest->first != state.set_aside_version && newest->first != held) add(newest->first);
   }
-  add(state.set_aside_version);
+  if (state.set_aside_version != held) add(state.set_aside_version);
+  add(held);
   return order;
 }
 
@@ -94,7 +123,8 @@ std::vector<uint64_t> VersionsToRemove(const CacheState& state, size_t keep) {
   std::vector<uint64_t> removable;  // oldest first
   for (const auto& [version, manifest] : state.cached) {
     const bool needed = version == state.serving_version || version == state.previous_version ||
-                        version == state.pinned_version;
+                        version == state.pinned_version ||
+                        (state.held && version == state.held->manifest.version);
     if (!needed) removable.push_back(version);
   }
   const size_t excess = state.cached.size() > keep ? state.cached.size() - keep : 0;

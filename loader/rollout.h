@@ -21,6 +21,8 @@ struct RolloutInput {
       fingerprint{};  // of the file of the pinned or else the newest version; empty when not known
   std::string_view partner{};  // as in Rejection: what it would be tried with now
   bool reload = false;         // an operator asked to try again what was rejected or set aside
+  uint64_t now_unix_us = 0;
+  bool enough_requests = false;  // to judge by what was held because there were too few
 };
 
 struct RolloutDecision {
@@ -28,21 +30,21 @@ struct RolloutDecision {
 
   Action action = Action::kKeep;
   uint64_t version = 0;   // to load or to reject
-  std::string_view gate;  // of a rejection, also of one that stands: kKeep
+  std::string_view gate;  // of a rejection or a hold, also of one that stands: kKeep
   std::string why;        // one sentence for an operator
 };
 
 // A pin goes before everything, then the newest published version unless it was set aside,
-// rejected, or fails a gate that its manifest is enough for. A version that serves is never loaded
-// again: versions are immutable.
+// rejected, is held, or fails a gate that its manifest is enough for. A version that serves is
+// never loaded again: versions are immutable.
 RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& input);
 
 // In which order to try cached versions after a restart: pinned, serving, previous, then the
-// newest; the one that was set aside comes last.
+// newest; the one that was set aside comes last, but for the one that is held.
 std::vector<uint64_t> RestartOrder(const CacheState& state);
 
 // The cached versions to remove so that at most `keep` stay: the oldest go, never the serving, the
-// previous or the pinned one.
+// previous, the pinned or the held one.
 std::vector<uint64_t> VersionsToRemove(const CacheState& state, size_t keep);
 
 }  // namespace fmserve::loader

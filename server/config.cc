@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "loader/manifest.h"
+#include "loader/shadow_gate.h"
 #include "server/yaml_message.h"
 
 namespace fmserve::server {
@@ -79,6 +80,27 @@ std::string CheckListenAddress(absl::string_view address) {
                       kMaxUnixPathBytes, " are allowed");
 }
 
+void CheckShadowGate(v1::ShadowGateConfig* gate, const std::string& path, Checker* checker) {
+  if (!gate->has_enabled()) gate->set_enabled(true);
+  checker->Uint(gate, path, "min_requests", 200, 1, 10000);
+  if (!gate->has_on_too_few_requests())
+    gate->set_on_too_few_requests(v1::ShadowGateConfig::PROMOTE);
+  const loader::ShadowGateOptions defaults;
+  checker->Double(gate, path, "max_mean_ratio", defaults.max_mean_ratio, 1.0, 1000.0);
+  checker->Double(gate, path, "max_shift", defaults.max_shift, 0.0, 100.0);
+  checker->Double(gate, path, "max_psi", defaults.max_psi, 0.0, 100.0);
+  checker->Double(gate, path, "max_unknown_increase", defaults.max_unknown_increase, 0.0, 1.0);
+  checker->Double(gate, path, "max_known_lost", defaults.max_known_lost, 0.0, 1.0);
+  checker->Double(gate, path, "min_correlation", defaults.min_correlation, -1.0, 1.0);
+  checker->Double(gate, path, "min_top1_agreement", defaults.min_top1_agreement, 0.0, 1.0);
+  checker->Double(gate, path, "min_kendall_tau", defaults.min_kendall_tau, -1.0, 1.0);
+  checker->Double(gate, path, "max_failed_share", defaults.max_failed_share, 0.0, 1.0);
+  checker->Uint(gate, path, "sample_one_in", 16, 1, 1000000);
+  checker->Double(gate, path, "max_samples_per_second", 50.0, 0.001, 10000.0);
+  checker->Uint(gate, path, "max_memory_mib", 16, 1, 1024);
+  checker->Uint(gate, path, "max_request_kib", 256, 1, 65536);
+}
+
 void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checker) {
   if (const absl::Status valid = loader::CheckModelName(model->name()); !valid.ok()) {
     checker->Find(path, "name", valid.message());
@@ -94,6 +116,13 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   checker->Double(gates, gates_path, "golden_tolerance", 1e-4, 0.0, 1.0);
   if (!gates->has_allow_no_goldens()) gates->set_allow_no_goldens(false);
   if (!gates->has_allow_version_decrease()) gates->set_allow_version_decrease(false);
+  checker->Uint(gates, gates_path, "max_resident_mib", 32768, 1, 2097152);
+  checker->Uint(gates, gates_path, "max_published_ahead_s", 3600, 0, 31536000);
+  if (!gates->has_refuse_older()) gates->set_refuse_older(false);
+  checker->Double(gates, gates_path, "max_loss_increase", 0.05, 0.0, 10.0);
+  checker->Double(gates, gates_path, "max_calibration_change", 1.25, 1.0, 100.0);
+  if (!gates->has_require_metrics()) gates->set_require_metrics(false);
+  CheckShadowGate(model->mutable_shadow_gate(), absl::StrCat(path, "shadow_gate."), checker);
   v1::CatalogueConfig* catalogue = model->mutable_catalogue();
   if (!catalogue->has_item_vectors()) catalogue->set_item_vectors(v1::CatalogueConfig::F32);
 }

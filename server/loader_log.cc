@@ -26,6 +26,10 @@ std::pair<LogLevel, absl::string_view> Describe(Kind kind) {
       return {LogLevel::kInfo, "version_pinned"};
     case Kind::kUnpinned:
       return {LogLevel::kInfo, "version_unpinned"};
+    case Kind::kHeld:
+      return {LogLevel::kError, "version_held"};
+    case Kind::kApproved:
+      return {LogLevel::kWarning, "version_approved"};
     case Kind::kFailed:
       return {LogLevel::kWarning, "load_failed"};
     case Kind::kRecovered:

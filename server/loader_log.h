@@ -7,7 +7,7 @@
 namespace fmserve::server {
 
 // Events: version_published, version_rejected, version_rolled_back, version_pinned,
-// version_unpinned, load_failed, load_recovered.
+// version_unpinned, version_held, version_approved, load_failed, load_recovered.
 void LogLoaderEvent(const loader::LoaderEvent& event);
 
 // Sends what gRPC logs, which is for the whole process, through Log() as event "grpc", at most 10

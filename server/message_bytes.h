@@ -2,6 +2,9 @@
 #ifndef FMSERVE_SERVER_MESSAGE_BYTES_H_
 #define FMSERVE_SERVER_MESSAGE_BYTES_H_
 
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
@@ -20,6 +23,17 @@ inline absl::Status ParseMessage(const grpc::ByteBuffer& bytes,
     return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("the request is not a ", message->GetTypeName(), ": its bytes do not parse"));
+}
+
+// A copy of the bytes; "" when gRPC cannot give them.
+inline std::string CopyBytes(const grpc::ByteBuffer& bytes) {
+  std::vector<grpc::Slice> slices;
+  std::string copy;
+  if (!bytes.Dump(&slices).ok()) return copy;
+  copy.reserve(bytes.Length());
+  for (const grpc::Slice& slice : slices)
+    copy.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  return copy;
 }
 
 inline absl::Status SerializeMessage(const google::protobuf::Message& message,

@@ -102,6 +102,7 @@ class Page {
   void AddVersions(uint64_t now_unix_us);
   void AddCatalogues(uint64_t now_unix_us);
   void AddLoading();
+  void AddGates();
   void AddOverload(const ServerMetricsView& server);
 
   std::string ToString() const { return prometheus::TextSerializer().Serialize(families_); }
@@ -196,6 +197,27 @@ void Page::AddCatalogues(uint64_t now_unix_us) {
       [](const ModelMetricsView& model) { return model.status.catalogue_bytes; });
 }
 
+void Page::AddGates() {
+  MetricFamily* results = Add("gate_results_total", MetricType::Counter,
+                              "New versions of the weights by gate and what it said.");
+  for (const ModelMetricsView& model : models_) {
+    for (const loader::GateResultCount& result : model.status.gate_results) {
+      AddCounter(results,
+                 {{"model", model.status.model}, {"gate", result.gate}, {"result", result.result}},
+                 result.count);
+    }
+  }
+  AddGaugePerModel("held_version", "Version that waits for an operator; 0: none.",
+                   [](const ModelMetricsView& model) { return model.status.held_version; });
+  AddGaugePerModel("recent_requests", "Requests that are kept for the shadow gate.",
+                   [](const ModelMetricsView& model) { return model.recent_requests; });
+  AddGaugePerModel("recent_request_bytes", "Memory of these.",
+                   [](const ModelMetricsView& model) { return model.recent_request_bytes; });
+  AddCounterPerModel("recent_requests_dropped_total",
+                     "Requests that were to be kept, but too large or in the way of a comparison.",
+                     [](const ModelMetricsView& model) { return model.recent_requests_dropped; });
+}
+
 void Page::AddLoading() {
   MetricFamily* states =
       Add("load_state", MetricType::Gauge, "1 for the state that the loader of the model is in.");
@@ -255,6 +277,7 @@ std::string FormatMetrics(std::span<const ModelMetricsView> models, const Server
   page.AddUnknownFeatures();
   page.AddVersions(now_unix_us);
   page.AddCatalogues(now_unix_us);
+  page.AddGates();
   page.AddLoading();
   page.AddOverload(server);
   AddCounter(page.Add("unknown_model_requests_total", MetricType::Counter,

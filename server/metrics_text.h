@@ -17,6 +17,9 @@ struct ModelMetricsView {
   loader::ModelStatus status;
   RequestCounts predict;
   RequestCounts top_k;
+  uint64_t recent_requests = 0;  // kept for the shadow gate
+  uint64_t recent_request_bytes = 0;
+  uint64_t recent_requests_dropped = 0;
 };
 
 // The rest of the server at that moment.

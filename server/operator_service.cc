@@ -1,6 +1,7 @@
 #include "server/operator_service.h"
 
 #include <chrono>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "model/text.h"
@@ -13,6 +14,8 @@ namespace {
 
 using loader::ModelLoader;
 
+constexpr size_t kMaxLoggedRequestBytes = 1200;  // the longest reason fits
+
 std::chrono::steady_clock::time_point Deadline(const grpc::ServerContext& context) {
   return std::chrono::steady_clock::now() + TimeLeft(context);
 }
@@ -24,12 +27,14 @@ grpc::Status Pull(absl::string_view name, const ServedModels& models,
                   const grpc::ServerContext& context, const Request& request, Response* response,
                   Lever lever) {
   const ServedModel* model = models.Find(request.model());
+  const std::string asked = request.ShortDebugString();
   absl::Status status =
       model == nullptr ? models.UnknownModelError(request.model()) : lever(*model->loader);
   Log(status.ok() ? LogLevel::kInfo : LogLevel::kWarning, "operator_call",
       {{"call", name},
        {"model", model == nullptr ? model::Quote(request.model()) : model->name},
        {"peer", context.peer()},
+       {"request", absl::string_view(asked).substr(0, kMaxLoggedRequestBytes)},
        {"code", absl::StatusCodeToString(status.code())},
        {"message", status.message()}});
   if (status.ok()) SetModel(*model, model == models.default_model(), response->mutable_model());
@@ -86,6 +91,32 @@ grpc::Status OperatorService::Unpin(grpc::ServerContext* context, const v1::Unpi
                                     v1::UnpinResponse* response) {
   return Pull("unpin", models_, *context, *request, response,
               [](ModelLoader& loader) { return loader.Unpin(); });
+}
+
+grpc::Status OperatorService::Approve(grpc::ServerContext* context,
+                                      const v1::ApproveRequest* request,
+                                      v1::ApproveResponse* response) {
+  return Pull("approve", models_, *context, *request, response, [&](ModelLoader& loader) {
+    return loader.Approve(request->version(), Deadline(*context));
+  });
+}
+
+grpc::Status OperatorService::Reject(grpc::ServerContext* context, const v1::RejectRequest* request,
+                                     v1::RejectResponse* response) {
+  return Pull("reject", models_, *context, *request, response, [&](ModelLoader& loader) {
+    return loader.Reject(request->version(), request->reason());
+  });
+}
+
+grpc::Status OperatorService::GetGateReport(grpc::ServerContext* /*context*/,
+                                            const v1::GetGateReportRequest* request,
+                                            v1::GetGateReportResponse* response) {
+  const ServedModel* model = models_.Find(request->model());
+  if (model == nullptr) return ToGrpcStatus(models_.UnknownModelError(request->model()));
+  const absl::StatusOr<loader::GateReport> report =
+      model->loader->GetGateReport(request->version());
+  if (report.ok()) SetGateReport(*report, response->mutable_report());
+  return ToGrpcStatus(report.status());
 }
 
 }  // namespace fmserve::server

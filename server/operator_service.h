@@ -26,6 +26,12 @@ class OperatorService : public v1::OperatorService::Service {
                    v1::PinResponse* response) override;
   grpc::Status Unpin(grpc::ServerContext* context, const v1::UnpinRequest* request,
                      v1::UnpinResponse* response) override;
+  grpc::Status Approve(grpc::ServerContext* context, const v1::ApproveRequest* request,
+                       v1::ApproveResponse* response) override;
+  grpc::Status Reject(grpc::ServerContext* context, const v1::RejectRequest* request,
+                      v1::RejectResponse* response) override;
+  grpc::Status GetGateReport(grpc::ServerContext* context, const v1::GetGateReportRequest* request,
+                             v1::GetGateReportResponse* response) override;
 
  private:
   const ServedModels& models_;

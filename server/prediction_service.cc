@@ -199,6 +199,9 @@ absl::Status PredictionService::PredictWith(ServedModel* model, const PendingCal
     record.incomplete = call->response.incomplete() != v1::INCOMPLETE_UNSPECIFIED;
     record.schema = &snapshot->schema();
     record.unknown_by_field = call->scratch.scorer.unknown_by_field();
+    RequestRing* const ring = model->recent_requests.get();
+    if (ring != nullptr && ring->Samples(pending.arrival, pending.request_bytes))
+      ring->Put(CopyBytes(*pending.request));
   }
   model->metrics.Record(record);
   return status;

@@ -13,15 +13,17 @@
 #include "absl/strings/string_view.h"
 #include "loader/model_loader.h"
 #include "server/metrics.h"
+#include "server/request_ring.h"
 
 namespace fmserve::server {
 
 struct ServedModel {
   std::string name;
   std::chrono::nanoseconds budget{};
-  ModelMetrics metrics;        // of Predict, and of the loader
-  ModelMetrics top_k_metrics;  // of TopK
-  std::unique_ptr<loader::ModelLoader> loader;
+  ModelMetrics metrics;                          // of Predict, and of the loader
+  ModelMetrics top_k_metrics;                    // of TopK
+  std::unique_ptr<RequestRing> recent_requests;  // of Predict, answered well; null: none are kept
+  std::unique_ptr<loader::ModelLoader> loader;   // last: it asks for the requests
 
   bool Serves() const { return loader->slot().Get() != nullptr; }
 };

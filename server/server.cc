@@ -19,6 +19,7 @@
 #include "server/metrics_text.h"
 #include "server/operator_service.h"
 #include "server/prediction_service.h"
+#include "server/shadow_scorer.h"
 
 namespace fmserve::server {
 namespace {
@@ -57,11 +58,52 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
           .gates = {.max_file_bytes = uint64_t{gates.max_file_mib()} << 20,
                     .golden_tolerance = gates.golden_tolerance(),
                     .allow_no_goldens = gates.allow_no_goldens(),
-                    .allow_version_decrease = gates.allow_version_decrease()},
+                    .allow_version_decrease = gates.allow_version_decrease(),
+                    .max_resident_bytes = uint64_t{gates.max_resident_mib()} << 20,
+                    .max_published_ahead_s = gates.max_published_ahead_s(),
+                    .refuse_older = gates.refuse_older(),
+                    .max_loss_increase = gates.max_loss_increase(),
+                    .max_calibration_change = gates.max_calibration_change(),
+                    .require_metrics = gates.require_metrics()},
           .kernels = kernels,
           .item_vectors = config.catalogue().item_vectors() == v1::CatalogueConfig::INT8
                               ? model::ItemVectors::kInt8
                               : model::ItemVectors::kF32};
+}
+
+loader::ShadowGateOptions ToShadowGateOptions(const v1::ShadowGateConfig& config) {
+  return {.enabled = config.enabled(),
+          .min_requests = config.min_requests(),
+          .hold_on_too_few_requests = config.on_too_few_requests() == v1::ShadowGateConfig::HOLD,
+          .max_mean_ratio = config.max_mean_ratio(),
+          .max_shift = config.max_shift(),
+          .max_psi = config.max_psi(),
+          .max_unknown_increase = config.max_unknown_increase(),
+          .max_known_lost = config.max_known_lost(),
+          .min_correlation = config.min_correlation(),
+          .min_top1_agreement = config.min_top1_agreement(),
+          .min_kendall_tau = config.min_kendall_tau(),
+          .max_failed_share = config.max_failed_share()};
+}
+
+// Keeps the model's recent requests, and lets its loader ask for them.
+void AddShadowGate(const v1::ShadowGateConfig& config, const RequestLimits& limits,
+                   ServedModel* model, loader::LoaderOptions* options) {
+  options->shadow = ToShadowGateOptions(config);
+  if (!config.enabled()) return;
+  model->recent_requests = std::make_unique<RequestRing>(
+      RequestRingOptions{.sample_one_in = config.sample_one_in(),
+                         .max_per_second = config.max_samples_per_second(),
+                         .max_bytes = size_t{config.max_memory_mib()} << 20,
+                         .max_request_bytes = size_t{config.max_request_kib()} << 10});
+  const RequestRing& ring = *model->recent_requests;
+  options->requests = {
+      .compare =
+          [&ring, limits](const loader::Snapshot& serving, const loader::Snapshot& candidate,
+                          model::Checkpoint checkpoint) {
+            return CompareOnRequests(ring, limits, serving, candidate, checkpoint);
+          },
+      .count = [&ring] { return ring.size(); }};
 }
 
 void ConfigureTransport(const v1::ServerConfig& config, grpc::ServerBuilder* builder) {
@@ -105,8 +147,10 @@ absl::Status Server::AddModels() {
     auto model = std::make_unique<ServedModel>();
     model->name = config.name();
     model->budget = std::chrono::milliseconds(config.budget_ms());
+    loader::LoaderOptions options = ToLoaderOptions(config, config_.cache_dir(), *kernels);
+    AddShadowGate(config.shadow_gate(), ToRequestLimits(config_.limits()), model.get(), &options);
     model->loader = std::make_unique<loader::ModelLoader>(
-        ToLoaderOptions(config, config_.cache_dir(), *kernels),
+        std::move(options),
         std::make_unique<loader::DirectorySource>(config.store(), config.name()),
         [this, served = model.get()](const loader::LoaderEvent& event) {
           OnLoaderEvent(served, event);
@@ -188,9 +232,15 @@ void Server::OnLoaderEvent(ServedModel* model, const loader::LoaderEvent& event)
 
 std::string Server::MetricsPage() const {
   std::vector<ModelMetricsView> views;
-  for (const auto& model : models_.all())
+  for (const auto& model : models_.all()) {
     views.push_back(
         {model->loader->GetStatus(), model->metrics.Counts(), model->top_k_metrics.Counts()});
+    if (const RequestRing* ring = model->recent_requests.get(); ring != nullptr) {
+      views.back().recent_requests = ring->size();
+      views.back().recent_request_bytes = ring->bytes();
+      views.back().recent_requests_dropped = ring->dropped_count();
+    }
+  }
   const ServerMetricsView view{.unknown_model_requests = prediction_->unknown_model_requests(),
                                .draining = health_->draining(),
                                .concurrency_limit = prediction_->limiter().limit(),

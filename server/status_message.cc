@@ -37,8 +37,22 @@ v1::VersionState ToProto(loader::VersionState state) {
       return v1::VERSION_STATE_REJECTED;
     case loader::VersionState::kAvailable:
       return v1::VERSION_STATE_AVAILABLE;
+    case loader::VersionState::kHeld:
+      return v1::VERSION_STATE_HELD;
   }
   return v1::VERSION_STATE_UNSPECIFIED;
+}
+
+v1::GateVerdict ToProto(loader::GateReport::Verdict verdict) {
+  switch (verdict) {
+    case loader::GateReport::Verdict::kPassed:
+      return v1::GATE_VERDICT_PASSED;
+    case loader::GateReport::Verdict::kHeld:
+      return v1::GATE_VERDICT_HELD;
+    case loader::GateReport::Verdict::kTooFewRequests:
+      return v1::GATE_VERDICT_TOO_FEW_REQUESTS;
+  }
+  return v1::GATE_VERDICT_UNSPECIFIED;
 }
 
 // Leaves a time that is 0 unset.
@@ -72,6 +86,7 @@ void SetModel(const ServedModel& model, bool is_default, v1::Model* out) {
   out->set_catalogue_bytes(status.catalogue_bytes);
   SetTime(status.catalogue_published_unix_us, *out, &v1::Model::mutable_catalogue_published);
   out->set_catalogue_error(status.catalogue_error);
+  out->set_held_version(status.held_version);
 }
 
 void SetVersion(const loader::VersionStatus& version, v1::Version* out) {
@@ -81,6 +96,28 @@ void SetVersion(const loader::VersionStatus& version, v1::Version* out) {
   out->set_size_bytes(version.size_bytes);
   SetTime(version.published_unix_us, *out, &v1::Version::mutable_published);
   out->set_sha256(version.sha256);
+}
+
+void SetGateReport(const loader::GateReport& report, v1::GateReport* out) {
+  out->set_version(report.version);
+  out->set_serving_version(report.serving_version);
+  out->set_verdict(ToProto(report.verdict));
+  out->set_detail(report.detail);
+  out->set_requests_count(report.requests_count);
+  out->set_failed_requests_count(report.failed_requests_count);
+  out->set_candidates_count(report.candidates_count);
+  SetTime(report.compared_unix_us, *out, &v1::GateReport::mutable_compared);
+  out->set_seconds(report.seconds);
+  for (const loader::Measure& measure : report.measures) {
+    v1::GateMeasure* const message = out->add_measures();
+    message->set_name(measure.name);
+    if (measure.serving) message->set_serving(*measure.serving);
+    if (measure.candidate) message->set_candidate(*measure.candidate);
+    message->set_value(measure.value);
+    if (measure.at_least) message->set_at_least(*measure.at_least);
+    if (measure.at_most) message->set_at_most(*measure.at_most);
+    message->set_passed(measure.passed);
+  }
 }
 
 }  // namespace fmserve::server

@@ -77,4 +77,29 @@ absl::StatusOr<Model> OperatorClient::Unpin(const std::string& model) {
   return CallOnModel(&OperatorService::Stub::Unpin, fmserve::v1::UnpinRequest(), model);
 }
 
+absl::StatusOr<Model> OperatorClient::Approve(const std::string& model, uint64_t version) {
+  fmserve::v1::ApproveRequest request;
+  request.set_version(version);
+  return CallOnModel(&OperatorService::Stub::Approve, std::move(request), model);
+}
+
+absl::StatusOr<Model> OperatorClient::Reject(const std::string& model, uint64_t version,
+                                             const std::string& reason) {
+  fmserve::v1::RejectRequest request;
+  request.set_version(version);
+  request.set_reason(reason);
+  return CallOnModel(&OperatorService::Stub::Reject, std::move(request), model);
+}
+
+absl::StatusOr<fmserve::v1::GateReport> OperatorClient::GetGateReport(const std::string& model,
+                                                                      uint64_t version) {
+  fmserve::v1::GetGateReportRequest request;
+  request.set_model(model);
+  request.set_version(version);
+  absl::StatusOr<fmserve::v1::GetGateReportResponse> response =
+      Call(&OperatorService::Stub::GetGateReport, request);
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_report());
+}
+
 }  // namespace fmserve::tools

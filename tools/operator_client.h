@@ -26,6 +26,11 @@ class OperatorClient {
   absl::StatusOr<fmserve::v1::Model> Rollback(const std::string& model);
   absl::StatusOr<fmserve::v1::Model> Pin(const std::string& model, uint64_t version);
   absl::StatusOr<fmserve::v1::Model> Unpin(const std::string& model);
+  absl::StatusOr<fmserve::v1::Model> Approve(const std::string& model, uint64_t version);
+  absl::StatusOr<fmserve::v1::Model> Reject(const std::string& model, uint64_t version,
+                                            const std::string& reason);
+  // `version` 0: that which is held, or was judged last.
+  absl::StatusOr<fmserve::v1::GateReport> GetGateReport(const std::string& model, uint64_t version);
 
  private:
   template <typename Request, typename Response>

@@ -75,6 +75,7 @@ Json ModelJson(const Model& model) {
           {"snapshot_bytes", model.snapshot_bytes()},
           {"huge_page_bytes", model.huge_page_bytes()},
           {"swaps", model.swaps_count()},
+          {"held_version", model.held_version()},
           {"catalogue",
            {{"serving_version", model.catalogue_version()},
             {"previous_version", model.previous_catalogue_version()},
@@ -104,6 +105,7 @@ std::string ModelsText(const std::vector<Model>& models,
     if (model.loading_version() != 0) absl::StrAppend(&state, " ", model.loading_version());
     if (model.loading_catalogue_version() != 0)
       absl::StrAppend(&state, " catalogue ", model.loading_catalogue_version());
+    if (model.held_version() != 0) absl::StrAppend(&state, ", held ", model.held_version());
     rows.push_back({model.name() + (model.is_default() ? " (default)" : ""),
                     VersionOrDash(model.serving_version()),
                     Age(model.has_serving_since(), model.serving_since(), now),

@@ -13,6 +13,7 @@ namespace fmserve::tools {
 
 // {"name", "default", "serving_version", "previous_version", "pinned_version", "state",
 // "loading_version", "last_error", "serving_since", "snapshot_bytes", "huge_page_bytes", "swaps",
+// "held_version",
 // "catalogue": {"serving_version", "previous_version", "loading_version", "published", "items",
 // "bytes", "last_error"}}: versions are 0 and times null where there is none; times are RFC 3339.
 Json ModelJson(const fmserve::v1::Model& model);

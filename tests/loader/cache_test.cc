@@ -26,6 +26,24 @@ ModelState ExampleState() {
                state);
   state.cached[3] = {
       .model = kModel, .version = 3, .size_bytes = 4, .sha256 = std::string(64, 'c')};
+  state.held = {
+      .manifest = {.model = kModel, .version = 6, .size_bytes = 7},
+      .report = {.version = 6,
+                 .serving_version = 3,
+                 .verdict = GateReport::Verdict::kHeld,
+                 .detail = "psi is 0.75, at most 0.25 is allowed",
+                 .requests_count = 300,
+                 .failed_requests_count = 1,
+                 .candidates_count = 6000,
+                 .compared_unix_us = 88,
+                 .seconds = 1.5,
+                 .measures = {{.name = "psi", .value = 0.75, .at_most = 0.25, .passed = false},
+                              {.name = "mean_ratio",
+                               .serving = 0.125,
+                               .candidate = 0.25,
+                               .value = 2.0,
+                               .at_least = 0.5}}},
+      .since_unix_us = 99};
   both.catalogue.serving_version = 2;
   AddRejection({.version = 3, .gate = "weights", .partner = "5"}, both.catalogue);
   return both;

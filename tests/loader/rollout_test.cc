@@ -119,6 +119,15 @@ const Case kCases[] = {
      .partner = "4",
      .action = Action::kLoad,
      .version = 6},
+    {.name = "RejectedByAnOperatorWhateverItsFileLooksLike",
+     .newest = Published(6),
+     .rejection = Rejected(6, "operator", ""),
+     .version = 6},
+    {.name = "RejectedByAnOperatorAndPublishedAgain",
+     .newest = Published(6, 'b'),
+     .rejection = Rejected(6, "operator", ""),
+     .action = Action::kLoad,
+     .version = 6},
     {.name = "PinnedAndServing", .pinned = 5, .newest = Published(6)},
     {.name = "PinnedAndNotServing",
      .pinned = 4,
@@ -170,6 +179,43 @@ TEST(RolloutLimits, AVersionThatIsTooLargeIsRejectedUnfetched) {
   EXPECT_EQ(decision.gate, "size");
 }
 
+CacheState WithHeld(uint64_t version, GateReport::Verdict verdict) {
+  CacheState state{.serving_version = 5};
+  state.held = {.manifest = Published(version), .report = {.verdict = verdict, .detail = "odd"}};
+  return state;
+}
+
+RolloutDecision DecideOnHeld(const CacheState& state, const Manifest& newest,
+                             bool enough_requests = true, bool reload = false) {
+  return DecideRollout(
+      {},
+      {.state = &state, .newest = &newest, .reload = reload, .enough_requests = enough_requests});
+}
+
+TEST(RolloutOfHeld, WaitsForAnOperatorAndSaysSo) {
+  const CacheState state = WithHeld(6, GateReport::Verdict::kHeld);
+  const RolloutDecision decision = DecideOnHeld(state, Published(6));
+  EXPECT_EQ(decision.action, Action::kKeep);
+  EXPECT_EQ(decision.gate, "shadow");
+  EXPECT_EQ(decision.why, "version 6 is held: odd");
+}
+
+TEST(RolloutOfHeld, TriesWhatIsSomethingElseOrAskedFor) {
+  const CacheState state = WithHeld(6, GateReport::Verdict::kHeld);
+  EXPECT_EQ(DecideOnHeld(state, Published(7)).action, Action::kLoad);
+  EXPECT_EQ(DecideOnHeld(state, Published(6, 'b')).action, Action::kLoad);
+  EXPECT_EQ(DecideOnHeld(state, Published(6), true, /*reload=*/true).action, Action::kLoad);
+  CacheState nothing_serves = state;
+  nothing_serves.serving_version = 0;
+  EXPECT_EQ(DecideOnHeld(nothing_serves, Published(6)).action, Action::kLoad);
+}
+
+TEST(RolloutOfHeld, JudgesAgainWhenThereWereTooFewRequestsAndNowAreEnough) {
+  const CacheState state = WithHeld(6, GateReport::Verdict::kTooFewRequests);
+  EXPECT_EQ(DecideOnHeld(state, Published(6), /*enough_requests=*/false).action, Action::kKeep);
+  EXPECT_EQ(DecideOnHeld(state, Published(6), /*enough_requests=*/true).action, Action::kLoad);
+}
+
 CacheState WithCached(std::initializer_list<uint64_t> versions) {
   CacheState state;
   for (const uint64_t version : versions) state.cached[version] = Published(version);
@@ -189,6 +235,21 @@ TEST(RestartOrder, PutsThePinnedVersionFirstAndTheOneSetAsideLast) {
   state.serving_version = 3;
   state.previous_version = state.set_aside_version = 4;
   EXPECT_THAT(RestartOrder(state), ElementsAre(1, 3, 2, 4));
+}
+
+TEST(RestartOrder, PutsTheHeldVersionBehindEverything) {
+  CacheState state = WithCached({1, 2, 3, 4});
+  state.serving_version = 2;
+  state.set_aside_version = 3;
+  state.held = {.manifest = Published(4)};
+  EXPECT_THAT(RestartOrder(state), ElementsAre(2, 1, 3, 4));
+}
+
+TEST(VersionsToRemove, KeepsTheHeldOne) {
+  CacheState state = WithCached({1, 2, 3, 4});
+  state.serving_version = 4;
+  state.held = {.manifest = Published(1)};
+  EXPECT_THAT(VersionsToRemove(state, 2), ElementsAre(2, 3));
 }
 
 TEST(RestartOrder, NamesOnlyWhatIsInTheCache) {

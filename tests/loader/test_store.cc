@@ -58,6 +58,7 @@ void WriteTestFile(const TestFile& file, const std::string& path) {
   options.version = file.version;
   options.k = kTestK;
   options.w0 = file.w0;
+  options.created_unix_us = file.created_unix_us;
   options.schema = schema;
   model::WeightWriter writer(std::move(options));
   for (int i = 0; i < file.rows_count; ++i)
@@ -72,6 +73,7 @@ void WriteTestFile(const TestFile& file, const std::string& path) {
     golden.score = file.w0 + kUserW + kItemW + kTestK * kElement * kElement + file.golden_error;
     writer.AddGolden(std::move(golden));
   }
+  if (!file.metadata.empty()) writer.SetMetadata(file.metadata);
   const absl::Status status = writer.Finish(path);
   ASSERT_TRUE(status.ok()) << status;
 }

@@ -38,6 +38,8 @@ struct TestFile {
   double golden_error = 0.0;
   std::string extra_context_field{};   // stands before the others: no longer compatible
   std::optional<double> price_mean{};  // of a standardised field of the items behind the others
+  model::Metadata metadata{};
+  uint64_t created_unix_us = 0;
 };
 
 void WriteTestFile(const TestFile& file, const std::string& path);

@@ -43,6 +43,29 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(config->models(0).gates().golden_tolerance(), 1e-4);
   EXPECT_FALSE(config->models(0).gates().allow_no_goldens());
   EXPECT_FALSE(config->models(0).gates().allow_version_decrease());
+  EXPECT_EQ(config->models(0).gates().max_resident_mib(), 32768U);
+  EXPECT_EQ(config->models(0).gates().max_published_ahead_s(), 3600U);
+  EXPECT_FALSE(config->models(0).gates().refuse_older());
+  EXPECT_EQ(config->models(0).gates().max_loss_increase(), 0.05);
+  EXPECT_EQ(config->models(0).gates().max_calibration_change(), 1.25);
+  EXPECT_FALSE(config->models(0).gates().require_metrics());
+  const v1::ShadowGateConfig& shadow = config->models(0).shadow_gate();
+  EXPECT_TRUE(shadow.enabled());
+  EXPECT_EQ(shadow.min_requests(), 200U);
+  EXPECT_EQ(shadow.on_too_few_requests(), v1::ShadowGateConfig::PROMOTE);
+  EXPECT_EQ(shadow.max_mean_ratio(), 1.5);
+  EXPECT_EQ(shadow.max_shift(), 0.5);
+  EXPECT_EQ(shadow.max_psi(), 2.0);
+  EXPECT_EQ(shadow.max_unknown_increase(), 0.2);
+  EXPECT_EQ(shadow.max_known_lost(), 0.6);
+  EXPECT_EQ(shadow.min_correlation(), 0.4);
+  EXPECT_EQ(shadow.min_top1_agreement(), 0.0);
+  EXPECT_EQ(shadow.min_kendall_tau(), 0.3);
+  EXPECT_EQ(shadow.max_failed_share(), 0.01);
+  EXPECT_EQ(shadow.sample_one_in(), 16U);
+  EXPECT_EQ(shadow.max_samples_per_second(), 50.0);
+  EXPECT_EQ(shadow.max_memory_mib(), 16U);
+  EXPECT_EQ(shadow.max_request_kib(), 256U);
   EXPECT_TRUE(config->models(0).catalogue().has_item_vectors());
   EXPECT_EQ(config->models(0).catalogue().item_vectors(), v1::CatalogueConfig::F32);
   EXPECT_EQ(config->limits().max_message_kib(), 4096U);
@@ -55,6 +78,17 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(config->overload().max_in_flight(), 1000U);
   EXPECT_EQ(config->overload().max_in_flight_mib(), 256U);
   EXPECT_EQ(config->overload().retry_delay_ms(), 50U);
+}
+
+TEST(ConfigTest, NamesWhatIsWrongWithTheShadowGate) {
+  const std::string error = ErrorOf(std::string(kMinimal) +
+                                    "    shadow_gate:\n"
+                                    "      min_requests: 0\n"
+                                    "      max_mean_ratio: 0.5\n"
+                                    "      min_kendall_tau: -2\n");
+  EXPECT_THAT(error, HasSubstr("f.yaml:6: models[0].shadow_gate.min_requests: 0 is out of range"));
+  EXPECT_THAT(error, HasSubstr("shadow_gate.max_mean_ratio: 0.5 is out of range; 1 to 1000"));
+  EXPECT_THAT(error, HasSubstr("shadow_gate.min_kendall_tau: -2 is out of range; -1 to 1"));
 }
 
 TEST(ConfigTest, TakesEveryKey) {

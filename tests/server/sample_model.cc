@@ -113,12 +113,12 @@ FeatureSchema SampleSchema() {
   return *std::move(schema);
 }
 
-void WriteSampleFile(const std::string& path, uint32_t seed) {
+void WriteSampleFile(const std::string& path, uint32_t seed, double shift) {
   model::WeightFileOptions options;
   options.model_name = "ctr";
   options.version = 7;
   options.k = kK;
-  options.w0 = -1.0;
+  options.w0 = -1.0 + shift;
   options.schema = SampleSchema();
   model::WeightWriter writer(options);
   RowMaker rows(&writer, seed);

@@ -22,8 +22,8 @@ enum SampleField : uint8_t { kUser, kHour, kAge, kAd, kTags, kPrice, kImage };
 model::FeatureSchema SampleSchema();
 
 // Users u0 to u9, hours 0 to 23, ads a0 to a99, tags t0 to t9; k = 8, f32; weights drawn from
-// `seed`.
-void WriteSampleFile(const std::string& path, uint32_t seed);
+// `seed`; all scores are higher by `shift`.
+void WriteSampleFile(const std::string& path, uint32_t seed, double shift = 0.0);
 
 // The same, opened. Its version is 7.
 std::shared_ptr<const loader::Snapshot> SampleSnapshot(uint32_t seed = 1);

@@ -33,6 +33,7 @@ TestServer::TestServer() : folder_(NewFolder()) {
   for (v1::ModelConfig& model : *config_.mutable_models()) {
     model.set_budget_ms(60000);  // sanitizers are slow
     model.mutable_gates()->set_allow_no_goldens(true);
+    model.mutable_shadow_gate()->set_enabled(false);  // weights at random predict nothing alike
   }
 }
 
@@ -51,9 +52,9 @@ std::shared_ptr<grpc::Channel> TestServer::NewChannel() const {
                                    own_connection);
 }
 
-uint64_t TestServer::Publish(const std::string& model, uint32_t seed) {
+uint64_t TestServer::Publish(const std::string& model, uint32_t seed, double shift) {
   const std::string path = folder_ + "/trained.fmw";
-  WriteSampleFile(path, seed);
+  WriteSampleFile(path, seed, shift);
   loader::PublishOptions options;
   options.store = folder_ + "/store";
   options.model = model;

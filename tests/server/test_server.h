@@ -27,9 +27,9 @@ class TestServer {
   void EnableHttp() { config_.set_http_listen("127.0.0.1:0"); }
   void Start();
 
-  // Writes the sample model of `seed` and publishes it, without telling the server; returns its
-  // version.
-  uint64_t Publish(const std::string& model, uint32_t seed);
+  // Writes the sample model of `seed`, its scores higher by `shift`, and publishes it, without
+  // telling the server; returns its version.
+  uint64_t Publish(const std::string& model, uint32_t seed, double shift = 0.0);
   // The same of the sample catalogue of so many items.
   uint64_t PublishCatalogue(const std::string& model, int items_count);
   // Publish, then Reload over the network.
