@@ -24,8 +24,9 @@ struct LoaderOptions {
   std::string model;
   std::string cache_dir;                          // of this model alone
   std::chrono::milliseconds poll_interval{5000};  // spread by +-10 %
-  uint32_t cached_versions = 3;  // good versions kept of weights, and of catalogues, serving and
-                                 // previous included; at least 2
+  uint32_t cached_versions = 3;    // good versions kept of weights, and of catalogues, serving and
+                                   // previous included; at least 2
+  uint64_t fetch_bytes_per_s = 0;  // 0: as fast as they come
   GateOptions gates;
   const model::KernelTable* kernels = nullptr;                 // required
   model::ItemVectors item_vectors = model::ItemVectors::kF32;  // of catalogues that are folded

@@ -88,6 +88,7 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   checker->Uint(model, path, "budget_ms", 20, 1, 60000);
   checker->Uint(model, path, "poll_interval_ms", 5000, 10, 86400000);
   checker->Uint(model, path, "cached_versions", 3, 2, 100);
+  checker->Uint(model, path, "fetch_mib_per_s", 0, 0, 100000);
   v1::GatesConfig* gates = model->mutable_gates();
   const std::string gates_path = absl::StrCat(path, "gates.");
   checker->Uint(gates, gates_path, "max_file_mib", 16384, 1, 1048576);

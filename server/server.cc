@@ -54,6 +54,7 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
           .cache_dir = absl::StrCat(cache_dir, "/", config.name()),
           .poll_interval = std::chrono::milliseconds(config.poll_interval_ms()),
           .cached_versions = config.cached_versions(),
+          .fetch_bytes_per_s = uint64_t{config.fetch_mib_per_s()} << 20,
           .gates = {.max_file_bytes = uint64_t{gates.max_file_mib()} << 20,
                     .golden_tolerance = gates.golden_tolerance(),
                     .allow_no_goldens = gates.allow_no_goldens(),

@@ -39,6 +39,7 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(config->models(0).budget_ms(), 20U);
   EXPECT_EQ(config->models(0).poll_interval_ms(), 5000U);
   EXPECT_EQ(config->models(0).cached_versions(), 3U);
+  EXPECT_EQ(config->models(0).fetch_mib_per_s(), 0U);
   EXPECT_EQ(config->models(0).gates().max_file_mib(), 16384U);
   EXPECT_EQ(config->models(0).gates().golden_tolerance(), 1e-4);
   EXPECT_FALSE(config->models(0).gates().allow_no_goldens());
@@ -72,6 +73,7 @@ models:
     budget_ms: 7
     poll_interval_ms: 10
     cached_versions: 9
+    fetch_mib_per_s: 40
     gates: {max_file_mib: 5, golden_tolerance: 0.5, allow_no_goldens: true, allow_version_decrease: true}
     catalogue: {item_vectors: INT8}
 limits: {max_message_kib: 1, max_candidates: 2, max_features_per_list: 3, max_features_per_request: 4, max_string_bytes: 5}
