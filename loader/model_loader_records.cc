@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "loader/model_loader_impl.h"
+#include "s3/client.h"
 
 namespace fmserve::loader {
 namespace {
@@ -94,7 +95,8 @@ void ModelLoader::Impl::RecordFailure(std::string_view step, uint64_t version,
   failing_ = true;
   last_error_ = std::move(error);
   ++poll_failures_count_;
-  next_poll_ = Clock::now() + backoff_.Next();
+  const absl::Duration asked = s3::RetryAfter(status).value_or(absl::ZeroDuration());
+  next_poll_ = Clock::now() + backoff_.Next(absl::ToChronoMilliseconds(asked));
 }
 
 void ModelLoader::Impl::RecordSuccess() {

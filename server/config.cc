@@ -13,6 +13,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "loader/manifest.h"
+#include "loader/store.h"
+#include "s3/client.h"
 #include "server/yaml_message.h"
 
 namespace fmserve::server {
@@ -79,14 +81,27 @@ std::string CheckListenAddress(absl::string_view address) {
                       kMaxUnixPathBytes, " are allowed");
 }
 
+void CheckStore(const v1::ModelConfig& model, const std::string& path, Checker* checker) {
+  if (model.store().empty()) {
+    checker->Find(path, "store",
+                  "is required: the folder where versions are published, or s3://BUCKET/PREFIX");
+  }
+  if (loader::IsS3Store(model.store())) {
+    const absl::Status valid = s3::ParseUrl(model.store()).status();
+    if (!valid.ok()) checker->Find(path, "store", valid.message());
+  } else if (model.has_s3()) {
+    checker->Find(path, "s3", "belongs to a store of s3://BUCKET/PREFIX");
+  }
+}
+
 void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checker) {
   if (const absl::Status valid = loader::CheckModelName(model->name()); !valid.ok()) {
     checker->Find(path, "name", valid.message());
   }
-  if (model->store().empty())
-    checker->Find(path, "store", "is required: the folder where versions are published");
+  CheckStore(*model, path, checker);
   checker->Uint(model, path, "budget_ms", 20, 1, 60000);
-  checker->Uint(model, path, "poll_interval_ms", 5000, 10, 86400000);
+  checker->Uint(model, path, "poll_interval_ms", loader::IsS3Store(model->store()) ? 15000 : 5000,
+                10, 86400000);
   checker->Uint(model, path, "cached_versions", 3, 2, 100);
   checker->Uint(model, path, "fetch_mib_per_s", 0, 0, 100000);
   v1::GatesConfig* gates = model->mutable_gates();

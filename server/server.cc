@@ -11,8 +11,9 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
-#include "loader/directory_source.h"
+#include "loader/store.h"
 #include "model/kernels/kernels.h"
+#include "s3/client.h"
 #include "server/health_service.h"
 #include "server/loader_log.h"
 #include "server/log.h"
@@ -29,6 +30,8 @@ constexpr int kMaxSyncThreads = 32;
 // A client may ask an idle connection whether it lives this often; gRPC's own 5 minutes is longer
 // than most load balancers keep one.
 constexpr int kMinPingIntervalMs = 10000;
+// Where a poll is a request that costs: a first catalogue is noticed within 5 minutes, by default.
+constexpr uint32_t kPollsPerAbsentCatalogue = 20;
 
 RequestLimits ToRequestLimits(const v1::LimitsConfig& limits) {
   return {.max_candidates = limits.max_candidates(),
@@ -53,6 +56,8 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
   return {.model = config.name(),
           .cache_dir = absl::StrCat(cache_dir, "/", config.name()),
           .poll_interval = std::chrono::milliseconds(config.poll_interval_ms()),
+          .polls_per_absent_catalogue =
+              loader::IsS3Store(config.store()) ? kPollsPerAbsentCatalogue : 1,
           .cached_versions = config.cached_versions(),
           .fetch_bytes_per_s = uint64_t{config.fetch_mib_per_s()} << 20,
           .gates = {.max_file_bytes = uint64_t{gates.max_file_mib()} << 20,
@@ -63,6 +68,17 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
           .item_vectors = config.catalogue().item_vectors() == v1::CatalogueConfig::INT8
                               ? model::ItemVectors::kInt8
                               : model::ItemVectors::kF32};
+}
+
+s3::ClientOptions ToClientOptions(const v1::S3Config& config) {
+  s3::ClientOptions options{.endpoint_url = config.endpoint_url(),
+                            .region = config.region(),
+                            .ca_file = config.ca_file(),
+                            .profile = config.profile()};
+  if (config.addressing() == v1::S3Config::PATH) options.addressing = s3::Addressing::kPath;
+  if (config.addressing() == v1::S3Config::VIRTUAL_HOST)
+    options.addressing = s3::Addressing::kVirtualHost;
+  return options;
 }
 
 void ConfigureTransport(const v1::ServerConfig& config, grpc::ServerBuilder* builder) {
@@ -103,17 +119,23 @@ absl::Status Server::AddModels() {
   const absl::StatusOr<const model::KernelTable*> kernels = model::DefaultKernels();
   if (!kernels.ok()) return kernels.status();
   for (const v1::ModelConfig& config : config_.models()) {
+    absl::StatusOr<loader::ModelSources> sources =
+        loader::OpenSources(config.store(), config.name(), ToClientOptions(config.s3()));
+    if (!sources.ok()) {
+      return absl::Status(
+          sources.status().code(),
+          absl::StrCat("model '", config.name(), "': ", sources.status().message()));
+    }
     auto model = std::make_unique<ServedModel>();
     model->name = config.name();
     model->budget = std::chrono::milliseconds(config.budget_ms());
     model->loader = std::make_unique<loader::ModelLoader>(
         ToLoaderOptions(config, config_.cache_dir(), *kernels),
-        std::make_unique<loader::DirectorySource>(config.store(), config.name()),
+        std::move(sources->weights),
         [this, served = model.get()](const loader::LoaderEvent& event) {
           OnLoaderEvent(served, event);
         },
-        std::make_unique<loader::DirectorySource>(config.store(), config.name(),
-                                                  loader::Artifact::kCatalogue));
+        std::move(sources->catalogues));
     models_.Add(std::move(model));
   }
   models_.SetDefault(config_.default_model());
