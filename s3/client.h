@@ -58,8 +58,8 @@ struct ClientOptions {
   std::string profile{};
 
   int connect_timeout_ms = 5'000;  // 1 to 600'000
-  // A call ends as DeadlineExceeded when fewer than this many bytes moved in `stall_seconds`, in
-  // either direction, or no answer came in `stall_seconds`.
+  // A call ends as DeadlineExceeded when each second of the last `stall_seconds` moved fewer bytes
+  // than this, in both directions together. Completing an upload may be silent for five minutes.
   int stall_bytes_per_second = 1'000;  // 1 to 1'000'000'000
   int stall_seconds = 30;              // 1 to 3'600
 };
@@ -207,7 +207,8 @@ class Client {
   // From any thread: calls underway end as Cancelled within 100 ms, and so do all later ones.
   void Cancel();
 
-  // For messages: "bucket ads at https://s3.eu-central-1.amazonaws.com, region eu-central-1".
+  // For messages: "bucket ads at https://s3.eu-central-1.amazonaws.com, region eu-central-1,
+  // credentials from the environment variables".
   std::string Describe() const;
 
  private:
