@@ -42,8 +42,8 @@ inline constexpr char kManifestFileName[] = "CURRENT";  // in StoreFolder
 std::string SerializeManifest(const Manifest& manifest);
 absl::StatusOr<Manifest> ParseManifest(std::string_view text);
 
-// Where a store keeps the versions: <store>/<model>, and <store>/<model>/catalogue. Relative: without
-// <store>/.
+// Where a store keeps the versions: <store>/<model>, and <store>/<model>/catalogue. Relative:
+// without <store>/.
 std::string RelativeStoreFolder(const std::string& model, Artifact artifact);
 std::string StoreFolder(const std::string& store, const std::string& model, Artifact artifact);
 

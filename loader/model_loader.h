@@ -24,8 +24,8 @@ struct LoaderOptions {
   std::string model;
   std::string cache_dir;                          // of this model alone
   std::chrono::milliseconds poll_interval{5000};  // spread by +-10 %
-  // Of so many polls one asks for a catalogue that was not there the last time; and so does each that finds
-  // new weights, or that an operator asked for.
+  // Of so many polls one asks for a catalogue that was not there the last time; and so does each
+  // that finds new weights, or that an operator asked for.
   uint32_t polls_per_absent_catalogue = 1;
   uint32_t cached_versions = 3;    // good versions kept of weights, and of catalogues, serving and
                                    // previous included; at least 2

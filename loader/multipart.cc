@@ -83,8 +83,8 @@ absl::Status MultipartUpload::SendPatiently(int number, const std::vector<std::b
       return absl::OkStatus();
     }
     if (!IsPassing(etag.status()) || attempt == kAttempts) return etag.status();
-    const milliseconds wished(absl::ToInt64Milliseconds(
-        s3::RetryAfter(etag.status()).value_or(absl::ZeroDuration())));
+    const milliseconds wished(
+        absl::ToInt64Milliseconds(s3::RetryAfter(etag.status()).value_or(absl::ZeroDuration())));
     changed_.wait_for(lock, stop, std::min(std::max(delay, wished), kMaxDelay),
                       [&] { return stop.stop_requested(); });
     delay *= 2;

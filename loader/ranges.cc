@@ -49,7 +49,9 @@ class RangeFetch {
     std::vector<std::byte> bytes{};
   };
 
-  uint64_t Count() const { return (end_ - begin_ + options_.range_bytes - 1) / options_.range_bytes; }
+  uint64_t Count() const {
+    return (end_ - begin_ + options_.range_bytes - 1) / options_.range_bytes;
+  }
 
   // A thread that fetches one range after the other, not further ahead than there is memory for.
   void Work(const std::stop_token& stop) {
@@ -87,10 +89,11 @@ class RangeFetch {
       }
       const bool passing =
           absl::IsUnavailable(piece.status) || absl::IsDeadlineExceeded(piece.status);
-      const milliseconds wished(absl::ToInt64Milliseconds(
-          s3::RetryAfter(piece.status).value_or(absl::ZeroDuration())));
+      const milliseconds wished(
+          absl::ToInt64Milliseconds(s3::RetryAfter(piece.status).value_or(absl::ZeroDuration())));
       if (!passing || attempt >= options_.attempts || wished > options_.max_delay) return piece;
-      if (!Sleep(std::max(std::exchange(delay, std::min(2 * delay, options_.max_delay)), wished), stop))
+      if (!Sleep(std::max(std::exchange(delay, std::min(2 * delay, options_.max_delay)), wished),
+                 stop))
         return piece;
     }
   }

@@ -52,8 +52,8 @@ absl::StatusOr<Manifest> S3Source::Poll() {
   if (got->not_modified && manifest_) return *manifest_;
   absl::StatusOr<Manifest> manifest = ParseManifest(got->body);
   if (!manifest.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("s3://", location_.bucket, "/", key, ": ",
-                                                   manifest.status().message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("s3://", location_.bucket, "/", key, ": ", manifest.status().message()));
   }
   etag_ = got->info.etag;
   manifest_ = *manifest;
@@ -64,16 +64,19 @@ absl::Status S3Source::Fetch(uint64_t version, const std::string& fingerprint, u
                              const ByteSink& sink) {
   s3::ObjectInfo wanted;
   if (!ParseFingerprint(fingerprint, wanted))
-    return absl::InternalError(absl::StrCat("'", fingerprint, "' is no fingerprint of a store in S3"));
+    return absl::InternalError(
+        absl::StrCat("'", fingerprint, "' is no fingerprint of a store in S3"));
   const std::string key = FileKey(version);
   const absl::Status changed = absl::UnavailableError(
       absl::StrCat("s3://", location_.bucket, "/", key, ": changed while it was read"));
   const GetRange get = [&](uint64_t first, uint64_t size, const std::stop_token& stop,
                            const ByteSink& range_sink) {
-    const absl::StatusOr<s3::GetResult> got = client_->GetStream(
-        key,
-        {.if_match = wanted.etag, .range = s3::ByteRange{.first = first, .size = size}, .stop = stop},
-        range_sink);
+    const absl::StatusOr<s3::GetResult> got =
+        client_->GetStream(key,
+                           {.if_match = wanted.etag,
+                            .range = s3::ByteRange{.first = first, .size = size},
+                            .stop = stop},
+                           range_sink);
     if (absl::IsFailedPrecondition(got.status())) return changed;
     if (!got.ok()) return got.status();
     // A store that knows no If-Match.

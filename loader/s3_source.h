@@ -14,9 +14,9 @@
 
 namespace fmserve::loader {
 
-// A Poll is one GET of the manifest, conditional on the last one's ETag: an answer without a body while
-// nothing changes. A Fetch is in ranges, each of which must have the ETag of the fingerprint, so that two
-// files are never mixed.
+// A Poll is one GET of the manifest, conditional on the last one's ETag: an answer without a body
+// while nothing changes. A Fetch is in ranges, each of which must have the ETag of the fingerprint,
+// so that two files are never mixed.
 class S3Source : public Source {
  public:
   // `client` is of the location's bucket; Cancel cancels it.

@@ -37,8 +37,8 @@ std::span<const std::byte> BytesOf(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 
-// Ceph's radosgw, up to version 17 at least, compares an If-Match of PUT with the bare digits; S3 and
-// MinIO take them either way.
+// Ceph's radosgw, up to version 17 at least, compares an If-Match of PUT with the bare digits; S3
+// and MinIO take them either way.
 std::string WithoutQuotes(absl::string_view etag) {
   if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"')
     etag = etag.substr(1, etag.size() - 2);
@@ -68,14 +68,14 @@ absl::StatusOr<S3Target::Current> S3Target::ReadCurrent() const {
   if (!got.ok()) return got.status();
   const absl::StatusOr<Manifest> manifest = ParseManifest(got->body);
   if (!manifest.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("s3://", location_.bucket, "/", key, ": ",
-                                                   manifest.status().message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("s3://", location_.bucket, "/", key, ": ", manifest.status().message()));
   }
   return Current{manifest->version, got->info.etag, std::move(got->body)};
 }
 
-// Of all that stands behind the published version: files, and claims of publishers that are still at it,
-// or died.
+// Of all that stands behind the published version: files, and claims of publishers that are still
+// at it, or died.
 absl::StatusOr<uint64_t> S3Target::HighestNumber(uint64_t published) const {
   const std::string folder = Key("");
   s3::ListOptions options{.delimiter = "/", .limit = kMaxListed};
@@ -117,8 +117,8 @@ absl::StatusOr<uint64_t> S3Target::Claim(uint64_t size_bytes) {
   return version_;
 }
 
-// AlreadyExists when it is another one's. Read back, because the first answer may have been lost, and
-// because there are stores that ignore conditions: who wrote last then has it.
+// AlreadyExists when it is another one's. Read back, because the first answer may have been lost,
+// and because there are stores that ignore conditions: who wrote last then has it.
 absl::Status S3Target::CreateClaim() {
   const absl::StatusOr<std::string> put =
       client_->Put(ClaimKey(), BytesOf(claim_), {.if_none_match = "*"});
@@ -132,12 +132,12 @@ absl::Status S3Target::CheckClaim() const {
   const absl::StatusOr<s3::GetResult> got = client_->Get(ClaimKey(), {.max_bytes = kMaxClaimBytes});
   if (!got.ok()) return got.status();
   if (got->body == claim_) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat("version ", version_,
-                                         " was claimed by another publisher; publish again"));
+  return absl::AbortedError(
+      absl::StrCat("version ", version_, " was claimed by another publisher; publish again"));
 }
 
-// Parts of dead publishers are invisible but cost money. Who may not list or abort them publishes all the
-// same.
+// Parts of dead publishers are invisible but cost money. Who may not list or abort them publishes
+// all the same.
 void S3Target::AbortLeftovers() const {
   const auto uploads = client_->ListUploads(Key(""), kMaxLeftovers);
   if (!uploads.ok()) return;
@@ -160,10 +160,11 @@ absl::Status S3Target::Commit(const Manifest& manifest) {
     if (!current.ok()) return current.status();
     if (current->text == text) return absl::OkStatus();  // only the answer was lost
     if (current->version >= manifest.version) {
-      return absl::AbortedError(absl::StrCat(
-          "version ", current->version, " was published meanwhile by somebody else, so version ",
-          manifest.version, " is in the store but is not the newest, and no server will take it; "
-          "publish again if it should be"));
+      return absl::AbortedError(
+          absl::StrCat("version ", current->version,
+                       " was published meanwhile by somebody else, so version ", manifest.version,
+                       " is in the store but is not the newest, and no server will take it; "
+                       "publish again if it should be"));
     }
     s3::PutOptions condition;
     if (current->version == 0) {

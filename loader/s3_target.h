@@ -18,8 +18,8 @@ class S3Target : public PublishTarget {
   S3Target(std::shared_ptr<s3::Client> client, s3::Location location, const std::string& model,
            Artifact artifact);
 
-  // Creates <version>.claim, and nobody else can; also aborts uploads that others began more than a day
-  // ago.
+  // Creates <version>.claim, and nobody else can; also aborts uploads that others began more than a
+  // day ago.
   absl::StatusOr<uint64_t> Claim(uint64_t size_bytes) override;
   absl::Status Append(std::span<const std::byte> bytes) override;
   absl::Status Commit(const Manifest& manifest) override;

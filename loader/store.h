@@ -19,8 +19,8 @@ struct ModelSources {
   std::unique_ptr<Source> catalogues;
 };
 
-// `options` are for a store in S3 alone. InvalidArgument names a bad URL or option; a store is not looked
-// at before it is polled.
+// `options` are for a store in S3 alone. InvalidArgument names a bad URL or option; a store is not
+// looked at before it is polled.
 absl::StatusOr<ModelSources> OpenSources(const std::string& store, const std::string& model,
                                          const s3::ClientOptions& options);
 

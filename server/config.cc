@@ -81,7 +81,8 @@ std::string CheckListenAddress(absl::string_view address) {
                       kMaxUnixPathBytes, " are allowed");
 }
 
-void CheckStore(const v1::ModelConfig& model, const std::string& path, Checker* checker) {
+void CheckStore(v1::ModelConfig* mutable_model, const std::string& path, Checker* checker) {
+  const v1::ModelConfig& model = *mutable_model;
   if (model.store().empty()) {
     checker->Find(path, "store",
                   "is required: the folder where versions are published, or s3://BUCKET/PREFIX");
@@ -89,6 +90,7 @@ void CheckStore(const v1::ModelConfig& model, const std::string& path, Checker* 
   if (loader::IsS3Store(model.store())) {
     const absl::Status valid = s3::ParseUrl(model.store()).status();
     if (!valid.ok()) checker->Find(path, "store", valid.message());
+    checker->Uint(mutable_model->mutable_s3(), path + "s3.", "stall_seconds", 30, 1, 3600);
   } else if (model.has_s3()) {
     checker->Find(path, "s3", "belongs to a store of s3://BUCKET/PREFIX");
   }
@@ -98,7 +100,7 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   if (const absl::Status valid = loader::CheckModelName(model->name()); !valid.ok()) {
     checker->Find(path, "name", valid.message());
   }
-  CheckStore(*model, path, checker);
+  CheckStore(model, path, checker);
   checker->Uint(model, path, "budget_ms", 20, 1, 60000);
   checker->Uint(model, path, "poll_interval_ms", loader::IsS3Store(model->store()) ? 15000 : 5000,
                 10, 86400000);

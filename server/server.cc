@@ -74,7 +74,8 @@ s3::ClientOptions ToClientOptions(const v1::S3Config& config) {
   s3::ClientOptions options{.endpoint_url = config.endpoint_url(),
                             .region = config.region(),
                             .ca_file = config.ca_file(),
-                            .profile = config.profile()};
+                            .profile = config.profile(),
+                            .stall_seconds = static_cast<int>(config.stall_seconds())};
   if (config.addressing() == v1::S3Config::PATH) options.addressing = s3::Addressing::kPath;
   if (config.addressing() == v1::S3Config::VIRTUAL_HOST)
     options.addressing = s3::Addressing::kVirtualHost;
@@ -122,16 +123,14 @@ absl::Status Server::AddModels() {
     absl::StatusOr<loader::ModelSources> sources =
         loader::OpenSources(config.store(), config.name(), ToClientOptions(config.s3()));
     if (!sources.ok()) {
-      return absl::Status(
-          sources.status().code(),
-          absl::StrCat("model '", config.name(), "': ", sources.status().message()));
+      return absl::Status(sources.status().code(), absl::StrCat("model '", config.name(),
+                                                                "': ", sources.status().message()));
     }
     auto model = std::make_unique<ServedModel>();
     model->name = config.name();
     model->budget = std::chrono::milliseconds(config.budget_ms());
     model->loader = std::make_unique<loader::ModelLoader>(
-        ToLoaderOptions(config, config_.cache_dir(), *kernels),
-        std::move(sources->weights),
+        ToLoaderOptions(config, config_.cache_dir(), *kernels), std::move(sources->weights),
         [this, served = model.get()](const loader::LoaderEvent& event) {
           OnLoaderEvent(served, event);
         },

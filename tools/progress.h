@@ -20,8 +20,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `done` of all are done; cheap to call often. Shows how many per second and, with a total, the time that
-  // is left.
+  // `done` of all are done; cheap to call often. Shows how many per second and, with a total, the
+  // time that is left.
   void Update(uint64_t done);
 
   // Takes the bar off the terminal, so that a line can be printed.

@@ -33,7 +33,8 @@ absl::StatusOr<loader::Manifest> PublishWithProgress(PublishArguments arguments,
                                                      const Publisher& publish) {
   std::optional<Progress> progress;
   arguments.options.progress = [&](uint64_t done_bytes, uint64_t all_bytes) {
-    if (!progress) progress.emplace("publishing " + arguments.path, all_bytes, ProgressUnit::kBytes);
+    if (!progress)
+      progress.emplace("publishing " + arguments.path, all_bytes, ProgressUnit::kBytes);
     progress->Update(done_bytes);
   };
   return publish(arguments);
@@ -99,8 +100,9 @@ void AddStoreOptions(CLI::App& command, PublishArguments& arguments) {
       ->required()
       ->type_name("STORE");
   command.add_option("--model", options.model, "Name of the model")->required()->type_name("NAME");
-  AddDurationOption(command, "--lock-patience", options.lock_patience,
-                    "How long to wait for another publisher of this model, in a folder; 10s if not given");
+  AddDurationOption(
+      command, "--lock-patience", options.lock_patience,
+      "How long to wait for another publisher of this model, in a folder; 10s if not given");
   AddS3Options(command, options.s3);
   command.add_flag("--json", arguments.json, "Print one JSON object on standard output");
 }

@@ -16,8 +16,8 @@ MAY_INCLUDE = {
     "s3": {"s3"},
     "loader": {"loader", "model", "s3"},
     "trainer": {"trainer", "model"},
-    "server": {"server", "loader", "model", "proto"},
-    "tools": {"tools", "trainer", "loader", "model", "proto"},
+    "server": {"server", "loader", "model", "s3", "proto"},
+    "tools": {"tools", "trainer", "loader", "model", "s3", "proto"},
 }
 # Tests and benchmarks may see everything but are named here so that nothing else is a layer by accident.
 FREE = {"tests", "bench"}

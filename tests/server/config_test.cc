@@ -78,7 +78,7 @@ models:
     catalogue: {item_vectors: INT8}
   - name: cold
     store: s3://models/ads
-    s3: {endpoint_url: "https://ceph.example:7480", region: eu-central-1, addressing: PATH, ca_file: ca.pem, profile: ads}
+    s3: {endpoint_url: "https://ceph.example:7480", region: eu-central-1, addressing: PATH, ca_file: ca.pem, profile: ads, stall_seconds: 9}
 limits: {max_message_kib: 1, max_candidates: 2, max_features_per_list: 3, max_features_per_request: 4, max_string_bytes: 5}
 scoring_threads: 6
 overload: {adaptive: false, max_in_flight: 7, max_in_flight_mib: 9, retry_delay_ms: 8}
@@ -98,6 +98,7 @@ overload: {adaptive: false, max_in_flight: 7, max_in_flight_mib: 9, retry_delay_
   EXPECT_EQ(config->models(2).poll_interval_ms(), 15000U) << "each is a request that costs";
   EXPECT_EQ(config->models(2).s3().endpoint_url(), "https://ceph.example:7480");
   EXPECT_EQ(config->models(2).s3().addressing(), v1::S3Config::PATH);
+  EXPECT_EQ(config->models(2).s3().stall_seconds(), 9U);
   EXPECT_EQ(config->limits().max_string_bytes(), 5U);
   EXPECT_EQ(config->scoring_threads(), 6U);
   EXPECT_FALSE(config->overload().adaptive());

@@ -42,6 +42,7 @@ class Seen:
     path: str
     status: int
     body_bytes: int = 0  # of the answer, as many as passed
+    head_bytes: int = 0  # of request and answer
 
 
 class FaultProxy:
@@ -86,10 +87,18 @@ class FaultProxy:
         self.call(end())
 
     def close(self):
+        async def end():
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
         self.fault = None
         self.refuse()
+        self.call(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+        self.loop.close()
 
     def count(self, method, suffix=""):
         return sum(1 for seen in list(self.seen) if seen.method == method and seen.path.split("?")[0].endswith(suffix))
@@ -140,12 +149,12 @@ class FaultProxy:
         async for piece in pieces(reader, body_length(headers)):
             up_writer.write(piece)
             await up_writer.drain()
-        return await self.answer(request, fault, writer, up_reader)
+        return await self.answer(request, fault, writer, up_reader, len(head))
 
-    async def answer(self, request, fault, writer, up_reader):
+    async def answer(self, request, fault, writer, up_reader, request_bytes):
         first, headers, head = await read_head(up_reader)
         status = int(first.split(" ")[1])
-        seen = Seen(request.method, request.path, status)
+        seen = Seen(request.method, request.path, status, head_bytes=request_bytes + len(head))
         self.seen.append(seen)
         writer.write(head)
         empty = request.method == "HEAD" or status in (204, 304)
