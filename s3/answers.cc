@@ -1,5 +1,6 @@
 #include "s3/answers.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <pugixml.hpp>
 
@@ -32,6 +33,8 @@ absl::Status Nonsense(std::string_view expected) {
 class Document {
  public:
   explicit Document(std::string_view xml) {
+    // S3 sends blanks while it is still busy.
+    xml.remove_prefix(std::min(xml.find_first_not_of(" \t\r\n"), xml.size()));
     ok_ = document_.load_buffer(xml.data(), xml.size(), pugi::parse_default, pugi::encoding_utf8);
   }
 
@@ -118,9 +121,10 @@ absl::StatusOr<std::string> ParseUploadId(std::string_view xml) {
 }
 
 absl::StatusOr<std::string> ParseCompletedEtag(std::string_view xml) {
-  std::string etag = Text(Document(xml).Root("CompleteMultipartUploadResult"), "ETag");
-  if (etag.empty()) return Nonsense("ETag of a completed upload");
-  return etag;
+  const Document document(xml);
+  const pugi::xml_node root = document.Root("CompleteMultipartUploadResult");
+  if (!root) return Nonsense("completed upload");
+  return Text(root, "ETag");
 }
 
 absl::StatusOr<Credentials> ParseAssumedRole(std::string_view xml) {

@@ -38,9 +38,10 @@ struct UploadsPage {
 // Errors: Internal, saying what is missing.
 absl::StatusOr<ListPage> ParseListPage(std::string_view xml);
 absl::StatusOr<UploadsPage> ParseUploadsPage(std::string_view xml);
-absl::StatusOr<std::string> ParseUploadId(std::string_view xml);       // of CreateMultipartUpload
-absl::StatusOr<std::string> ParseCompletedEtag(std::string_view xml);  // of CompleteMultipartUpload
-absl::StatusOr<Credentials> ParseAssumedRole(std::string_view xml);    // of STS
+absl::StatusOr<std::string> ParseUploadId(std::string_view xml);  // of CreateMultipartUpload
+// Of CompleteMultipartUpload; empty where the store does not tell (Ceph 16).
+absl::StatusOr<std::string> ParseCompletedEtag(std::string_view xml);
+absl::StatusOr<Credentials> ParseAssumedRole(std::string_view xml);  // of STS
 
 }  // namespace fmserve::s3
 

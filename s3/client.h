@@ -176,7 +176,8 @@ class Client {
   // Objects whose key begins with `prefix`; asks for several pages when it must.
   absl::StatusOr<Listing> List(std::string_view prefix, const ListOptions& options = {});
 
-  // Writes a whole object; the server verifies its SHA-256. Returns the ETag. At most 5 GiB.
+  // Writes a whole object; the server verifies its SHA-256. Returns the ETag. At most 5 GiB. An
+  // if_match that does not hold costs a Head and perhaps another Put: Ceph wants it without quotes.
   absl::StatusOr<std::string> Put(std::string_view key, std::span<const std::byte> body,
                                   const PutOptions& options = {});
 
@@ -192,7 +193,8 @@ class Client {
                                          int part_number, std::span<const std::byte> body,
                                          std::stop_token stop = {});
 
-  // `part_etags`: those of parts 1, 2, …. Returns the object's ETag.
+  // `part_etags`: those of parts 1, 2, …. Returns the object's ETag. The conditions are AWS's; Ceph
+  // 16 ignores them here.
   absl::StatusOr<std::string> CompleteUpload(std::string_view key, std::string_view upload_id,
                                              const std::vector<std::string>& part_etags,
                                              const PutOptions& options = {});

@@ -100,7 +100,10 @@ absl::StatusOr<std::string> Client::CompleteUpload(std::string_view key, std::st
   }
   absl::StatusOr<std::string> etag = ParseCompletedEtag(response->body);
   if (!etag.ok()) return Prefixed(etag.status(), impl_->What(operation));
-  return etag;
+  if (!etag->empty()) return etag;
+  const absl::StatusOr<ObjectInfo> info = Head(key);
+  if (!info.ok()) return info.status();
+  return info->etag;
 }
 
 absl::Status Client::AbortUpload(std::string_view key, std::string_view upload_id) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -100,9 +101,9 @@ absl::StatusOr<Operation> GetOperation(std::string_view key, const GetOptions& o
   return operation;
 }
 
-GetResult ToResult(HttpResponse response, ObjectInfo info) {
+GetResult ToResult(HttpResponse response, ObjectInfo info, const GetOptions& options) {
   if (response.status == 304) {
-    return {.info = {.etag = response.Header("etag")}, .not_modified = true, .body = {}};
+    return {.info = {.etag = options.if_none_match}, .not_modified = true, .body = {}};
   }
   return {.info = std::move(info), .not_modified = false, .body = std::move(response.body)};
 }
@@ -116,7 +117,7 @@ absl::StatusOr<GetResult> Client::Get(std::string_view key, const GetOptions& op
   operation->max_body_bytes = options.max_bytes;
   absl::StatusOr<HttpResponse> response = impl_->Call(*operation);
   if (!response.ok()) return response.status();
-  return ToResult(*std::move(response), std::move(info));
+  return ToResult(*std::move(response), std::move(info), options);
 }
 
 absl::StatusOr<GetResult> Client::GetStream(std::string_view key, const GetOptions& options,
@@ -128,7 +129,7 @@ absl::StatusOr<GetResult> Client::GetStream(std::string_view key, const GetOptio
   operation->sink = sink;
   absl::StatusOr<HttpResponse> response = impl_->Call(*operation);
   if (!response.ok()) return response.status();
-  return ToResult(*std::move(response), std::move(info));
+  return ToResult(*std::move(response), std::move(info), options);
 }
 
 absl::StatusOr<ObjectInfo> Client::Head(std::string_view key) {
@@ -152,10 +153,18 @@ absl::StatusOr<std::string> Client::Put(std::string_view key, std::span<const st
   }
   Operation operation{.name = "put", .method = "PUT", .key = std::string(key), .body = body};
   operation.headers = {{"Content-Type", "application/octet-stream"}};
-  absl::Status status = AddConditions(operation.headers, options);
-  if (!status.ok()) return status;
+  if (absl::Status status = AddConditions(operation.headers, options); !status.ok()) return status;
   const absl::StatusOr<HttpResponse> response = impl_->Call(operation);
-  if (!response.ok()) return ConditionalError(response.status(), options);
+  if (!response.ok()) {
+    const absl::Status status = ConditionalError(response.status(), options);
+    const std::string bare(BareEtag(options.if_match));
+    if (!absl::IsFailedPrecondition(status) || bare == options.if_match) return status;
+    // Ceph compares what is in If-Match of a PUT with its quotes. Asked anew only while the object
+    // is still the one that was meant, so that no store can take the bare form for no condition.
+    const absl::StatusOr<ObjectInfo> info = Head(key);
+    if (!info.ok() || info->etag != options.if_match) return status;
+    return Put(key, body, {.if_match = bare, .if_none_match = options.if_none_match});
+  }
   std::string etag = response->Header("etag");
   if (etag.empty()) return Nonsense(impl_->What(operation), "the server tells no ETag");
   return etag;
