@@ -37,14 +37,6 @@ std::span<const std::byte> BytesOf(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 
-// Ceph's radosgw, up to version 17 at least, compares an If-Match of PUT with the bare digits; S3
-// and MinIO take them either way.
-std::string WithoutQuotes(absl::string_view etag) {
-  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"')
-    etag = etag.substr(1, etag.size() - 2);
-  return std::string(etag);
-}
-
 }  // namespace
 
 S3Target::S3Target(std::shared_ptr<s3::Client> client, s3::Location location,
@@ -170,7 +162,7 @@ absl::Status S3Target::Commit(const Manifest& manifest) {
     if (current->version == 0) {
       condition.if_none_match = "*";
     } else {
-      condition.if_match = WithoutQuotes(current->etag);
+      condition.if_match = current->etag;
     }
     status = client_->Put(Key(kManifestFileName), BytesOf(text), condition).status();
     if (!absl::IsFailedPrecondition(status)) return status;

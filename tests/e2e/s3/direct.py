@@ -1,10 +1,17 @@
+#!/usr/bin/env python3
 """Requests of the tests' own to an S3 server, signed here (Signature Version 4), so that they share no code with what
-is tested."""
+is tested.
+
+    direct.py ENDPOINT ACCESS_KEY SECRET_KEY BUCKET                     creates the bucket
+    direct.py ENDPOINT ACCESS_KEY SECRET_KEY BUCKET[/PREFIX] FOLDER FILE…    copies FOLDER/FILE… into it, in this order
+"""
 
 import datetime
 import hashlib
 import hmac
 import http.client
+import pathlib
+import sys
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
@@ -68,3 +75,15 @@ class Direct:
 
 def quote(text):
     return urllib.parse.quote(text, safe="")
+
+
+def main(endpoint, access_key, secret_key, bucket, folder=None, *files):
+    store = Direct(endpoint, access_key, secret_key)
+    if folder is None:
+        store.put(f"/{bucket}", b"")
+    for file in files:
+        store.put(f"/{bucket}/{file}", (pathlib.Path(folder) / file).read_bytes())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

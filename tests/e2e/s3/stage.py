@@ -147,6 +147,7 @@ class S3Test(unittest.TestCase):
     # Clients.
 
     def start_load(self):
+        (self.work / "enough").unlink(missing_ok=True)
         self.load = subprocess.Popen(
             [program("fm"), "load", "--target", self.target, "--model", MODEL, "--schema", FOLDER / "schema.yaml", "--data",
              FOLDER / "rows.tsv", "--rate", "50", "--candidates", "20", "--budget-ms", "1000", "--distinct", "20",
@@ -154,6 +155,7 @@ class S3Test(unittest.TestCase):
 
     def end_load(self, versions):
         """All requests were answered, by these versions."""
+        time.sleep(0.5)  # so that the last one has been asked for something
         (self.work / "enough").touch()
         out, err = self.load.communicate(timeout=PATIENCE_S)
         self.assertEqual(self.load.returncode, 0, err)
