@@ -73,6 +73,8 @@ absl::StatusOr<uint64_t> S3Target::HighestNumber(uint64_t published) const {
   s3::ListOptions options{.delimiter = "/", .limit = kMaxListed};
   if (published > 0) options.start_after = Key(FileName(artifact_, published));
   const absl::StatusOr<s3::Listing> listing = client_->List(folder, options);
+  if (absl::IsNotFound(listing.status()))  // the bucket, not the file to publish
+    return absl::AbortedError(listing.status().message());
   if (!listing.ok()) return listing.status();
   uint64_t highest = published;
   for (const s3::ListedObject& object : listing->objects) {

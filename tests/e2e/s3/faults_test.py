@@ -205,7 +205,7 @@ class CredentialTest(stage.S3Test):
         self.wait_for_version(1)
         self.start_load()
         self.assertEqual(self.publish("other"), 2)
-        status = self.wait_for_words("PERMISSION_DENIED", "secret access key", "SignatureDoesNotMatch")
+        status = self.wait_for_words("PERMISSION_DENIED", "credentials", "HTTP 403")
         self.assertEqual(status["serving_version"], 1)
         self.assertNotIn("not-the-secret", self.log())
         self.write_profile(stage.facts()["secret_key"])
