@@ -49,7 +49,8 @@ constexpr Advice kAdvice[] = {
     {"RequestTimeTooSkewed", absl::StatusCode::kPermissionDenied,
      "this machine's clock differs from the server's; set it right (NTP)"},
     {"AccessDenied", absl::StatusCode::kPermissionDenied,
-     "the credentials do not allow this; look at the policies of the user, role and bucket"},
+     "the credentials are wrong or do not allow this; look at the secret access key, and at the "
+     "policies of the user, role and bucket"},
     {"ConditionalRequestConflict", absl::StatusCode::kFailedPrecondition,
      "another write of the key came first"},
     {"SlowDown", absl::StatusCode::kUnavailable, "the server asks for fewer requests"},

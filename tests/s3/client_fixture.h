@@ -69,8 +69,17 @@ class S3ClientTest : public ::testing::Test {
     server_ = std::make_unique<ScriptedServer>(std::move(handler));
     Connect();
   }
-  void ServeAlways(const std::string& answer) {
-    Serve([answer](const ServedRequest&) { return answer; });
+  // From now on each request gets this answer.
+  void AnswerWith(const std::string& answer) {
+    {
+      const std::lock_guard lock(mutex_);
+      answer_ = answer;
+    }
+    if (server_ != nullptr) return;
+    Serve([this](const ServedRequest&) {
+      const std::lock_guard lock(mutex_);
+      return answer_;
+    });
   }
   void Connect() {
     options_.endpoint_url = server_->Url();
@@ -81,6 +90,8 @@ class S3ClientTest : public ::testing::Test {
 
   FakeEnvironment environment_;
   ClientOptions options_{.stall_seconds = 2};
+  std::mutex mutex_;
+  std::string answer_;  // guarded by mutex_
   std::unique_ptr<ScriptedServer> server_;
   std::unique_ptr<Client> client_;
 };
