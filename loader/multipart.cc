@@ -60,11 +60,10 @@ void MultipartUpload::StopThreads() {
 void MultipartUpload::Work(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [this] { return !waiting_.empty() && failure_.ok(); })) {
-    const auto [number, part] = *waiting_.begin();
-    waiting_.erase(waiting_.begin());
+    const auto part = waiting_.extract(waiting_.begin());
     ++sending_;
     lock.unlock();
-    const absl::Status status = SendPatiently(number, part, stop);
+    const absl::Status status = SendPatiently(part.key(), part.mapped(), stop);
     lock.lock();
     --sending_;
     if (!status.ok() && failure_.ok()) failure_ = status;

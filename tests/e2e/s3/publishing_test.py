@@ -157,7 +157,8 @@ class FetchingTest(stage.S3Test):
         seen = list(self.proxy.seen)
         polls = [request for request in seen if request.path.endswith(f"/{stage.MODEL}/CURRENT")]
         others = [request for request in seen if request not in polls]
-        self.assertAlmostEqual(len(polls), seconds / 0.2, delta=6)
+        self.assertLessEqual(len(polls), seconds / 0.18 + 1)
+        self.assertGreaterEqual(len(polls), seconds / 0.4)
         self.assertEqual({(request.method, request.status, request.body_bytes) for request in polls}, {("GET", 304, 0)})
         self.assertLessEqual(len(others), len(polls) // 20 + 1)
         self.assertEqual({request.path.split("/", 3)[3] for request in others}, {f"{stage.MODEL}/catalogue/CURRENT"})

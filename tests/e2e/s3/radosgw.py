@@ -19,6 +19,8 @@ import sys
 import time
 import uuid
 
+import direct
+
 ACCESS_KEY = "TESTAK"
 SECRET_KEY = "TESTSK"
 PATIENCE_S = 120
@@ -42,7 +44,7 @@ ms_bind_msgr2 = false
 ms_bind_ipv6 = false
 run_dir = {folder}/run
 pid_file = {folder}/run/$name.pid
-admin_socket = {folder}/run/$name.asok
+admin_socket =
 log_file = {folder}/log/$name.log
 mon_data = {folder}/mon
 osd_data = {folder}/osd
@@ -138,6 +140,9 @@ class Radosgw:
         self.wait_until("radosgw", answers)
         self.run("radosgw-admin", "-n", "client.rgw", "user", "create", "--uid=t", "--display-name=t",
                  f"--access-key={ACCESS_KEY}", f"--secret-key={SECRET_KEY}", "--caps=roles=*;oidc-provider=*")
+        gateway = direct.Direct(f"http://127.0.0.1:{port}", ACCESS_KEY, SECRET_KEY)
+        gateway.put("/first", b"")  # makes pools, which takes seconds
+        gateway.put("/first/object", b"x")
 
 
 def ours(pid, folder):
