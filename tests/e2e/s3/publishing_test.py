@@ -5,6 +5,7 @@ fetched again after a kill."""
 import json
 import re
 import subprocess
+import threading
 import time
 import unittest
 
@@ -61,15 +62,16 @@ class PublishingTest(stage.S3Test):
         self.publish("small")
         self.start_server()
         self.wait_for_version(1)
-        parts = []
+        parts, dead = [], threading.Event()
         self.proxy.fault = Fault(when=lambda r: "partNumber" in r.path and (parts.append(r) or len(parts) == 3),
-                                 before=lambda _: time.sleep(30))
+                                 before=lambda _: dead.wait(30))
         dying = subprocess.Popen(self.publish_command("large", self.proxy.endpoint), env=self.environment,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while len(parts) < 3:
             time.sleep(0.02)
         dying.kill()
         dying.wait()
+        dead.set()
         names = [key.rsplit("/", 1)[1] for key in self.gateway.keys(stage.BUCKET, self.prefix)]
         self.assertEqual(names, ["00000000000000000001.claim", "00000000000000000001.fmw", "00000000000000000002.claim",
                                  "CURRENT"])
