@@ -1,8 +1,8 @@
 #include "s3/client.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
+#include <initializer_list>
 #include <utility>
 
 #include "absl/strings/str_cat.h"

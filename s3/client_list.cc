@@ -17,13 +17,13 @@ constexpr uint64_t kMaxPageBytes = 8 << 20;  // 1,000 of the longest keys, perce
 constexpr size_t kMaxPages = 10'000;         // a page may be empty
 constexpr size_t kMaxObjects = 1'000'000;
 constexpr size_t kMaxUploads = 100'000;
-constexpr size_t kMaxPrefixBytes = 1'024;
+constexpr size_t kMaxListPrefixBytes = 1'024;
 
 absl::Status CheckLimit(size_t limit, size_t max, std::string_view prefix) {
   if (limit < 1 || limit > max) {
     return absl::InvalidArgumentError(absl::StrCat("the limit is ", limit, ", not 1 to ", max));
   }
-  if (prefix.size() <= kMaxPrefixBytes) return absl::OkStatus();
+  if (prefix.size() <= kMaxListPrefixBytes) return absl::OkStatus();
   return absl::InvalidArgumentError("the prefix is too long");
 }
 
