@@ -33,8 +33,11 @@ absl::StatusOr<Listing> Client::List(std::string_view prefix, const ListOptions&
   if (absl::Status status = CheckLimit(options.limit, kMaxObjects, prefix); !status.ok()) {
     return status;
   }
-  Operation operation{.name = "list", .method = "GET", .max_body_bytes = kMaxPageBytes};
-  const std::string what = absl::StrCat(impl_->What(operation), Quoted(prefix));
+  Operation operation{.name = "list",
+                      .method = "GET",
+                      .prefix = std::string(prefix),
+                      .max_body_bytes = kMaxPageBytes};
+  const std::string what = impl_->What(operation);
   Listing listing;
   std::string next;
   for (size_t pages = 0; pages < kMaxPages; ++pages) {
@@ -66,8 +69,11 @@ absl::StatusOr<Listing> Client::List(std::string_view prefix, const ListOptions&
 
 absl::StatusOr<std::vector<Upload>> Client::ListUploads(std::string_view prefix, size_t limit) {
   if (absl::Status status = CheckLimit(limit, kMaxUploads, prefix); !status.ok()) return status;
-  Operation operation{.name = "list uploads of", .method = "GET", .max_body_bytes = kMaxPageBytes};
-  const std::string what = absl::StrCat(impl_->What(operation), Quoted(prefix));
+  Operation operation{.name = "list uploads of",
+                      .method = "GET",
+                      .prefix = std::string(prefix),
+                      .max_body_bytes = kMaxPageBytes};
+  const std::string what = impl_->What(operation);
   std::vector<Upload> uploads;
   UploadsPage page;
   for (size_t pages = 0; pages < kMaxPages; ++pages) {
