@@ -24,7 +24,7 @@ absl::Time Time(const pugi::xml_node& node, const char* child) {
   return time;
 }
 
-absl::Status Nonsense(std::string_view expected) {
+absl::Status NotA(std::string_view expected) {
   return absl::InternalError(absl::StrCat("the server's answer is no ", ToAbsl(expected),
                                           "; is something between that is not S3?"));
 }
@@ -75,7 +75,7 @@ ErrorAnswer ParseError(std::string_view xml) {
 absl::StatusOr<ListPage> ParseListPage(std::string_view xml) {
   const Document document(xml);
   const pugi::xml_node root = document.Root("ListBucketResult");
-  if (!root) return Nonsense("list of objects");
+  if (!root) return NotA("list of objects");
   const bool encoded = IsUrlEncoded(root);
   ListPage page;
   for (const pugi::xml_node& node : root.children("Contents")) {
@@ -84,46 +84,46 @@ absl::StatusOr<ListPage> ParseListPage(std::string_view xml) {
         .info = {
             .etag = Text(node, "ETag"), .size_bytes = 0, .modified = Time(node, "LastModified")}};
     if (object.key.empty() || !absl::SimpleAtoi(Text(node, "Size"), &object.info.size_bytes)) {
-      return Nonsense("list of objects with keys and sizes");
+      return NotA("list of objects with keys and sizes");
     }
     page.objects.push_back(std::move(object));
   }
   if (Text(root, "IsTruncated") != "true") return page;
   page.next = Text(root, "NextContinuationToken");
-  if (page.next.empty()) return Nonsense("list that goes on");
+  if (page.next.empty()) return NotA("list that goes on");
   return page;
 }
 
 absl::StatusOr<UploadsPage> ParseUploadsPage(std::string_view xml) {
   const Document document(xml);
   const pugi::xml_node root = document.Root("ListMultipartUploadsResult");
-  if (!root) return Nonsense("list of uploads");
+  if (!root) return NotA("list of uploads");
   const bool encoded = IsUrlEncoded(root);
   UploadsPage page;
   for (const pugi::xml_node& node : root.children("Upload")) {
     Upload upload{.key = Decode(Text(node, "Key"), encoded),
                   .upload_id = Text(node, "UploadId"),
                   .initiated = Time(node, "Initiated")};
-    if (upload.key.empty() || upload.upload_id.empty()) return Nonsense("list of uploads with ids");
+    if (upload.key.empty() || upload.upload_id.empty()) return NotA("list of uploads with ids");
     page.uploads.push_back(std::move(upload));
   }
   if (Text(root, "IsTruncated") != "true") return page;
   page.next_key = Decode(Text(root, "NextKeyMarker"), encoded);
   page.next_upload_id = Text(root, "NextUploadIdMarker");
-  if (page.next_key.empty()) return Nonsense("list that goes on");
+  if (page.next_key.empty()) return NotA("list that goes on");
   return page;
 }
 
 absl::StatusOr<std::string> ParseUploadId(std::string_view xml) {
   std::string id = Text(Document(xml).Root("InitiateMultipartUploadResult"), "UploadId");
-  if (id.empty()) return Nonsense("upload id");
+  if (id.empty()) return NotA("upload id");
   return id;
 }
 
 absl::StatusOr<std::string> ParseCompletedEtag(std::string_view xml) {
   const Document document(xml);
   const pugi::xml_node root = document.Root("CompleteMultipartUploadResult");
-  if (!root) return Nonsense("completed upload");
+  if (!root) return NotA("completed upload");
   return Text(root, "ETag");
 }
 
@@ -138,7 +138,7 @@ absl::StatusOr<Credentials> ParseAssumedRole(std::string_view xml) {
                           .expires = Time(node, "Expiration")};
   if (credentials.access_key_id.empty() || credentials.secret_access_key.empty() ||
       credentials.session_token.empty() || credentials.expires == absl::InfinitePast()) {
-    return Nonsense("set of credentials that expire");
+    return NotA("set of credentials that expire");
   }
   return credentials;
 }

@@ -1,8 +1,8 @@
 #include "s3/client.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
+#include <initializer_list>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -65,7 +65,7 @@ bool UseVirtualHost(Addressing addressing, const std::string& bucket, bool own_e
   return !own_endpoint && bucket.find('.') == std::string::npos;
 }
 
-absl::StatusOr<ClientConfig> Configure(std::string bucket, const ClientOptions& options,
+absl::StatusOr<ClientConfig> Configure(const std::string& bucket, const ClientOptions& options,
                                        const Environment& environment) {
   if (absl::Status status = CheckBucketName(bucket); !status.ok()) return status;
   if (absl::Status status = CheckRanges(options); !status.ok()) return status;
@@ -98,10 +98,10 @@ Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Client::~Client() = default;
 
-absl::StatusOr<std::unique_ptr<Client>> Client::Create(std::string bucket,
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(const std::string& bucket,
                                                        const ClientOptions& options,
                                                        const Environment& environment) {
-  absl::StatusOr<ClientConfig> config = Configure(std::move(bucket), options, environment);
+  absl::StatusOr<ClientConfig> config = Configure(bucket, options, environment);
   if (!config.ok()) return config.status();
   std::unique_ptr<CredentialChain> credentials = DefaultCredentialChain(
       {.profile = options.profile, .region = config->region, .ca_file = config->http.ca_file},

@@ -155,7 +155,7 @@ class Client {
   // Reads the profile, but looks for credentials only when they are needed. InvalidArgument names a
   // bad option, bucket, variable or profile.
   static absl::StatusOr<std::unique_ptr<Client>> Create(
-      std::string bucket, const ClientOptions& options,
+      const std::string& bucket, const ClientOptions& options,
       const Environment& environment = ProcessEnvironment());
   ~Client();
   Client(const Client&) = delete;

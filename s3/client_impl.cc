@@ -19,7 +19,8 @@ Client::Impl::Impl(ClientConfig config, std::unique_ptr<CredentialChain> credent
       http_(config_.http) {}
 
 std::string Client::Impl::What(const Operation& operation) const {
-  return absl::StrCat(operation.name, " s3://", config_.bucket, "/", Quoted(operation.key, 1024));
+  return absl::StrCat(operation.name, " s3://", config_.bucket, "/",
+                      Quoted(absl::StrCat(operation.key, operation.prefix), 1024));
 }
 
 absl::Time Client::Impl::ServerNow() const {

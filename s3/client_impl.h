@@ -29,7 +29,8 @@ namespace fmserve::s3 {
 struct Operation {
   std::string name{};  // for messages: "get"
   std::string method{};
-  std::string key{};  // empty: the bucket itself
+  std::string key{};     // empty: the bucket itself
+  std::string prefix{};  // of a list, for messages
   Query query{};
   HttpHeaders headers{};
   std::span<const std::byte> body{};

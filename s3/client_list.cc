@@ -17,13 +17,13 @@ constexpr uint64_t kMaxPageBytes = 8 << 20;  // 1,000 of the longest keys, perce
 constexpr size_t kMaxPages = 10'000;         // a page may be empty
 constexpr size_t kMaxObjects = 1'000'000;
 constexpr size_t kMaxUploads = 100'000;
-constexpr size_t kMaxPrefixBytes = 1'024;
+constexpr size_t kMaxListPrefixBytes = 1'024;
 
 absl::Status CheckLimit(size_t limit, size_t max, std::string_view prefix) {
   if (limit < 1 || limit > max) {
     return absl::InvalidArgumentError(absl::StrCat("the limit is ", limit, ", not 1 to ", max));
   }
-  if (prefix.size() <= kMaxPrefixBytes) return absl::OkStatus();
+  if (prefix.size() <= kMaxListPrefixBytes) return absl::OkStatus();
   return absl::InvalidArgumentError("the prefix is too long");
 }
 
@@ -33,8 +33,11 @@ absl::StatusOr<Listing> Client::List(std::string_view prefix, const ListOptions&
   if (absl::Status status = CheckLimit(options.limit, kMaxObjects, prefix); !status.ok()) {
     return status;
   }
-  Operation operation{.name = "list", .method = "GET", .max_body_bytes = kMaxPageBytes};
-  const std::string what = absl::StrCat(impl_->What(operation), Quoted(prefix));
+  Operation operation{.name = "list",
+                      .method = "GET",
+                      .prefix = std::string(prefix),
+                      .max_body_bytes = kMaxPageBytes};
+  const std::string what = impl_->What(operation);
   Listing listing;
   std::string next;
   for (size_t pages = 0; pages < kMaxPages; ++pages) {
@@ -66,8 +69,11 @@ absl::StatusOr<Listing> Client::List(std::string_view prefix, const ListOptions&
 
 absl::StatusOr<std::vector<Upload>> Client::ListUploads(std::string_view prefix, size_t limit) {
   if (absl::Status status = CheckLimit(limit, kMaxUploads, prefix); !status.ok()) return status;
-  Operation operation{.name = "list uploads of", .method = "GET", .max_body_bytes = kMaxPageBytes};
-  const std::string what = absl::StrCat(impl_->What(operation), Quoted(prefix));
+  Operation operation{.name = "list uploads of",
+                      .method = "GET",
+                      .prefix = std::string(prefix),
+                      .max_body_bytes = kMaxPageBytes};
+  const std::string what = impl_->What(operation);
   std::vector<Upload> uploads;
   UploadsPage page;
   for (size_t pages = 0; pages < kMaxPages; ++pages) {

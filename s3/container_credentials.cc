@@ -13,7 +13,7 @@
 namespace fmserve::s3 {
 namespace {
 
-constexpr size_t kMaxTokenBytes = 64 << 10;
+constexpr size_t kMaxAgentTokenBytes = 64 << 10;
 
 // Hosts that may see the authorization token over plain HTTP: this machine, and the agents of ECS
 // and EKS.
@@ -88,7 +88,7 @@ absl::StatusOr<std::string> ContainerProvider::AuthorizationToken() const {
   std::string token = environment_.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN");
   const std::string file = environment_.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
   if (!file.empty()) {
-    absl::StatusOr<std::string> content = ReadFile(file, kMaxTokenBytes);
+    absl::StatusOr<std::string> content = ReadFile(file, kMaxAgentTokenBytes);
     if (!content.ok()) return absl::UnauthenticatedError(content.status().message());
     token = std::string(absl::StripAsciiWhitespace(*content));
   }

@@ -9,7 +9,7 @@ namespace fmserve::s3 {
 namespace {
 
 constexpr size_t kMaxKeyBytes = 1'024;
-constexpr size_t kMaxTokenBytes = 16 << 10;
+constexpr size_t kMaxSessionTokenBytes = 16 << 10;
 
 std::string Member(const nlohmann::json& object, const char* key) {
   const auto it = object.find(key);
@@ -45,7 +45,7 @@ absl::Status CheckCredentials(const Credentials& credentials, const std::string&
   };
   if (!good(credentials.access_key_id, kMaxKeyBytes) ||
       !good(credentials.secret_access_key, kMaxKeyBytes) ||
-      !good(credentials.session_token, kMaxTokenBytes)) {
+      !good(credentials.session_token, kMaxSessionTokenBytes)) {
     return absl::UnauthenticatedError(absl::StrCat(
         where, ": a key or token has spaces, line ends or strange characters in it, or is very ",
         "long; was it copied whole, and nothing else?"));

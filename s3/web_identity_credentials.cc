@@ -10,7 +10,7 @@
 namespace fmserve::s3 {
 namespace {
 
-constexpr size_t kMaxTokenBytes = 64 << 10;
+constexpr size_t kMaxWebTokenBytes = 64 << 10;
 
 absl::StatusOr<Endpoint> StsEndpoint(const std::string& region, const Environment& environment) {
   for (const char* const name : {"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"}) {
@@ -83,7 +83,7 @@ absl::StatusOr<Credentials> AssumeRoleWithWebIdentity(const WebIdentity& identit
     return absl::UnauthenticatedError(
         "there is a web identity token but no role; set AWS_ROLE_ARN, or role_arn of the profile");
   }
-  const absl::StatusOr<std::string> token = ReadFile(identity.token_file, kMaxTokenBytes);
+  const absl::StatusOr<std::string> token = ReadFile(identity.token_file, kMaxWebTokenBytes);
   if (!token.ok()) return absl::UnauthenticatedError(token.status().message());
   const absl::StatusOr<Endpoint> endpoint = StsEndpoint(region, environment);
   if (!endpoint.ok()) return endpoint.status();

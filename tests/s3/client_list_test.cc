@@ -60,9 +60,9 @@ TEST_F(ListTest, RefusesPagesThatDoNotGetOn) {
   AnswerWith(Page({"a", "b", "c"}, ""));
   EXPECT_TRUE(absl::IsInternal(client_->List("", {.limit = 2}).status()));
   AnswerWith(Answer(200, "", "<html>portal</html>"));
-  const absl::Status status = client_->List("").status();
+  const absl::Status status = client_->List("models/").status();
   EXPECT_TRUE(absl::IsInternal(status));
-  EXPECT_THAT(MessageOf(status), HasSubstr("list s3://bucket/"));
+  EXPECT_THAT(MessageOf(status), HasSubstr("list s3://bucket/models/: "));
 }
 
 TEST_F(ListTest, ListsUploadsInProgress) {
