@@ -14,7 +14,8 @@ class Backoff {
  public:
   Backoff(std::chrono::milliseconds initial, std::chrono::milliseconds cap, uint64_t seed);
 
-  std::chrono::milliseconds Next();
+  // The next delay, behind the time for which a store asked to be left alone.
+  std::chrono::milliseconds Next(std::chrono::milliseconds asked = {});
   void Reset() { ceiling_ = initial_; }
 
  private:

@@ -3,16 +3,20 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "loader/sha256.h"
 
 namespace fmserve::loader {
 namespace {
 
 constexpr char kStateFileName[] = "state.json";
 constexpr char kLockFileName[] = ".lock";
+constexpr char kPartialMark[] = ".partial-";
+constexpr size_t kPartialDigits = 16;
 
 // Version -> size of the artifact's files in `folder`.
 absl::StatusOr<std::map<uint64_t, uint64_t>> ListFiles(const std::string& folder,
@@ -76,6 +80,36 @@ absl::Status Cache::SaveState(const ModelState& state) const {
 
 std::string Cache::Path(Artifact artifact, uint64_t version) const {
   return absl::StrCat(folder_, "/", FileName(artifact, version));
+}
+
+std::string Cache::PartialPath(Artifact artifact, const Manifest& manifest,
+                               std::string_view fingerprint) const {
+  const std::string identity =
+      absl::StrCat(manifest.sha256, "\n", manifest.size_bytes, "\n", std::string(fingerprint));
+  Sha256 hash;
+  hash.Update(std::as_bytes(std::span(identity)));
+  return absl::StrCat(Path(artifact, manifest.version), kPartialMark,
+                      hash.HexDigest().substr(0, kPartialDigits));
+}
+
+absl::Status Cache::RemovePartialFiles(Artifact artifact, const std::string& kept,
+                                       model::Checkpoint checkpoint) const {
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(folder_, error);
+       !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const size_t mark = name.find(kPartialMark);
+    if (mark == std::string::npos ||
+        !ParseFileName(artifact, std::string_view(name).substr(0, mark)))
+      continue;
+    const std::string path = absl::StrCat(folder_, "/", name);
+    if (path == kept) continue;
+    const absl::StatusOr<FileDescriptor> file = DetachFile(path);
+    if (!file.ok()) return file.status();
+    if (absl::Status status = FreeInSteps(*file, checkpoint); !status.ok()) return status;
+  }
+  if (!error) return absl::OkStatus();
+  return absl::ErrnoToStatus(error.value(), absl::StrCat(folder_, ": cannot list"));
 }
 
 absl::StatusOr<FileDescriptor> Cache::Detach(Artifact artifact, uint64_t version) const {

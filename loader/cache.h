@@ -3,19 +3,21 @@
 //
 //   00000000000000000007.fmw   weights that passed every gate; they got this name when they had
 //   00000000000000000002.fmc   a catalogue that did, and has been folded with weights
-//   state.json                 ModelState
-//   .lock                      one server per cache
+//   00000000000000000008.fmw.partial-0123456789abcdef   as much as could be fetched of a version so
+//   far state.json                 ModelState .lock                      one server per cache
 #ifndef FMSERVE_LOADER_CACHE_H_
 #define FMSERVE_LOADER_CACHE_H_
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "loader/cache_state.h"
 #include "loader/file_util.h"
+#include "model/checkpoint.h"
 
 namespace fmserve::loader {
 
@@ -35,6 +37,18 @@ class Cache {
 
   // Where the file of a version lies or is to lie.
   std::string Path(Artifact artifact, uint64_t version) const;
+
+  // Where the beginning of a file is kept until it is whole. Another one for another fingerprint or
+  // manifest, so that what lies there is the beginning of this very file.
+  std::string PartialPath(Artifact artifact, const Manifest& manifest,
+                          std::string_view fingerprint) const;
+
+  // Removes the partial files of the artifact, but for `kept`, and gives their blocks back in
+  // steps.
+  absl::Status RemovePartialFiles(Artifact artifact, const std::string& kept,
+                                  model::Checkpoint checkpoint) const;
+
+  const std::string& folder() const { return folder_; }
 
   // DetachFile: a mapping of the file stays valid.
   absl::StatusOr<FileDescriptor> Detach(Artifact artifact, uint64_t version) const;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,6 +31,14 @@ absl::StatusOr<std::string> FingerprintOf(const FileDescriptor& file, const std:
   return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot stat"));
 }
 
+absl::Status CheckUnchanged(const FileDescriptor& file, const std::string& path,
+                            const std::string& fingerprint) {
+  const absl::StatusOr<std::string> now = FingerprintOf(file, path);
+  if (!now.ok()) return now.status();
+  if (*now == fingerprint) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(path, ": changed while it was read"));
+}
+
 }  // namespace
 
 DirectorySource::DirectorySource(const std::string& store, const std::string& model,
@@ -50,13 +59,18 @@ absl::StatusOr<Manifest> DirectorySource::Poll() {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", manifest.status().message()));
 }
 
-absl::Status DirectorySource::Fetch(uint64_t version, const ByteSink& sink) {
+absl::Status DirectorySource::Fetch(uint64_t version, const std::string& fingerprint,
+                                    uint64_t begin, const ByteSink& sink) {
   const std::string path = FilePath(version);
   const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
   if (!file.ok()) return file.status();
   posix_fadvise(file->get(), 0, 0, POSIX_FADV_SEQUENTIAL);  // a hint: failing does no harm
-  const absl::StatusOr<std::string> before = FingerprintOf(*file, path);
-  if (!before.ok()) return before.status();
+  if (absl::Status status = CheckUnchanged(*file, path, fingerprint); !status.ok()) return status;
+  const off_t end = lseek(file->get(), 0, SEEK_END);
+  if (end < 0 || static_cast<uint64_t>(end) < begin)
+    return absl::OutOfRangeError(absl::StrCat(path, ": ends before byte ", begin));
+  if (lseek(file->get(), static_cast<off_t>(begin), SEEK_SET) < 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot seek"));
   std::vector<std::byte> buffer(kReadBytes);
   while (true) {
     if (cancelled_) return absl::CancelledError("the source was cancelled");
@@ -65,10 +79,7 @@ absl::Status DirectorySource::Fetch(uint64_t version, const ByteSink& sink) {
     if (*count == 0) break;
     if (absl::Status status = sink(std::span(buffer).first(*count)); !status.ok()) return status;
   }
-  const absl::StatusOr<std::string> after = FingerprintOf(*file, path);
-  if (!after.ok()) return after.status();
-  if (*before == *after) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat(path, ": changed while it was read"));
+  return CheckUnchanged(*file, path, fingerprint);
 }
 
 absl::StatusOr<std::vector<uint64_t>> DirectorySource::ListVersions(size_t limit) {

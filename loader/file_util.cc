@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,6 +40,12 @@ FileDescriptor::~FileDescriptor() {
 
 absl::StatusOr<FileDescriptor> OpenRegularFile(const std::string& path) {
   return Open(path, O_RDONLY);
+}
+
+absl::StatusOr<uint64_t> FreeBytes(const std::string& folder) {
+  struct statvfs stat = {};
+  if (statvfs(folder.c_str(), &stat) == 0) return uint64_t{stat.f_bavail} * stat.f_frsize;
+  return ErrnoStatus(folder, "tell its free space");
 }
 
 absl::StatusOr<FileDescriptor> DetachFile(const std::string& path) {

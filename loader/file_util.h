@@ -3,6 +3,7 @@
 #define FMSERVE_LOADER_FILE_UTIL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,11 +51,8 @@ absl::Status WriteSmallFile(const std::string& path, std::string_view content);
 // Creates the folder and what is missing above it.
 absl::Status CreateFolder(const std::string& folder);
 
-// Removes a file and gives its blocks back a few MB at a time, calling `checkpoint` in between:
-// freeing many at once can hold up a whole machine, above all where the file system tells the disk
-// of each (TRIM); RocksDB's DeleteScheduler does the same. An error of `checkpoint` ends the steps,
-// not the removal. Ok when there is no such file. Shortens the file, so nobody may have it mapped.
-absl::Status RemoveInSteps(const std::string& path, model::Checkpoint checkpoint);
+// What an unprivileged process may still write to the file system of `folder`.
+absl::StatusOr<uint64_t> FreeBytes(const std::string& folder);
 
 // Takes the name from a file. Its content stays until the descriptor is closed, or FreeInSteps.
 absl::StatusOr<FileDescriptor> DetachFile(const std::string& path);

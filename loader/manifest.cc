@@ -74,12 +74,20 @@ absl::StatusOr<Manifest> ParseManifest(std::string_view text) {
   return manifest;
 }
 
+std::string RelativeStoreFolder(const std::string& model, Artifact artifact) {
+  return absl::StrCat(model, artifact == Artifact::kWeights ? "" : "/catalogue");
+}
+
 std::string StoreFolder(const std::string& store, const std::string& model, Artifact artifact) {
-  return absl::StrCat(store, "/", model, artifact == Artifact::kWeights ? "" : "/catalogue");
+  return absl::StrCat(store, "/", RelativeStoreFolder(model, artifact));
 }
 
 std::string FileName(Artifact artifact, uint64_t version) {
   return absl::StrFormat("%0*d%s", static_cast<int>(kVersionDigits), version, Suffix(artifact));
+}
+
+std::string ClaimName(uint64_t version) {
+  return absl::StrFormat("%0*d.claim", static_cast<int>(kVersionDigits), version);
 }
 
 std::optional<uint64_t> ParseFileName(Artifact artifact, std::string_view name) {

@@ -42,7 +42,9 @@ inline constexpr char kManifestFileName[] = "CURRENT";  // in StoreFolder
 std::string SerializeManifest(const Manifest& manifest);
 absl::StatusOr<Manifest> ParseManifest(std::string_view text);
 
-// Where a store keeps the versions: <store>/<model>, and <store>/<model>/catalogue.
+// Where a store keeps the versions: <store>/<model>, and <store>/<model>/catalogue. Relative:
+// without <store>/.
+std::string RelativeStoreFolder(const std::string& model, Artifact artifact);
 std::string StoreFolder(const std::string& store, const std::string& model, Artifact artifact);
 
 // Name of a version's file in a store and in a cache, <version>.fmw or <version>.fmc: zero-padded
@@ -52,7 +54,10 @@ inline std::string WeightFileName(uint64_t version) {
   return FileName(Artifact::kWeights, version);
 }
 
-// The version of such a name; nothing for any other name.
+// Where a publisher without locks says that the number is its own: <version>.claim.
+std::string ClaimName(uint64_t version);
+
+// The version of a file's name; nothing for any other name.
 std::optional<uint64_t> ParseFileName(Artifact artifact, std::string_view name);
 
 // [A-Za-z0-9_.-], 1 to 63 bytes, not beginning with a dot: safe as a folder's name.

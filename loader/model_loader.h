@@ -38,8 +38,12 @@ struct LoaderOptions {
   std::string model;
   std::string cache_dir;                          // of this model alone
   std::chrono::milliseconds poll_interval{5000};  // spread by +-10 %
-  uint32_t cached_versions = 3;  // good versions kept of weights, and of catalogues, serving and
-                                 // previous included; at least 2
+  // Of so many polls one asks for a catalogue that was not there the last time; and so does each
+  // that finds new weights, or that an operator asked for.
+  uint32_t polls_per_absent_catalogue = 1;
+  uint32_t cached_versions = 3;    // good versions kept of weights, and of catalogues, serving and
+                                   // previous included; at least 2
+  uint64_t fetch_bytes_per_s = 0;  // 0: as fast as they come
   GateOptions gates;
   ShadowGateOptions shadow{};
   RecentRequests requests{};

@@ -12,17 +12,29 @@ using Kind = LoaderEvent::Kind;
 
 }  // namespace
 
+// A model without a catalogue, in a store where each question costs.
+bool ModelLoader::Impl::SkipsCatalogue() {
+  if (catalogue_absent_polls_count_ == 0 || !reloads_underway_.empty()) return false;
+  if (catalogue_absent_polls_count_ >= options_.polls_per_absent_catalogue) {
+    catalogue_absent_polls_count_ = 0;
+    return false;
+  }
+  return true;
+}
+
 void ModelLoader::Impl::OnCataloguePolled(const PollResult& result, bool reload) {
   wanted_catalogue_version_ = 0;
   if (!result.manifest.ok()) {
     if (absl::IsNotFound(result.manifest.status())) {
       catalogue_error_.clear();
+      ++catalogue_absent_polls_count_;
     } else {
       RecordCatalogueFailure("poll", 0, result.manifest.status());
     }
     return;
   }
   newest_catalogue_ = *result.manifest;
+  catalogue_absent_polls_count_ = 0;
   if (result.versions) available_catalogue_versions_ = *result.versions;
   const std::string partner = PartnerOf(Artifact::kCatalogue);
   const RolloutDecision decision = DecideRollout(options_.gates, {.state = &state_.catalogue,

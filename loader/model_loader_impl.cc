@@ -123,16 +123,20 @@ ModelLoader::Impl::PollJob ModelLoader::Impl::MakePollJob(const CacheState& stat
 void ModelLoader::Impl::StartPoll() {
   reloads_underway_ = std::exchange(reloads_asked_, {});
   next_poll_ = Clock::now() + Spread(options_.poll_interval);
-  worker_->Start(
-      [this, weights_job = MakePollJob(state_.weights, newest_),
-       catalogue_job = MakePollJob(state_.catalogue, newest_catalogue_)](const std::stop_token&) {
-        PollResult weights = Poll(*source_, weights_job);
-        PollResult catalogue{.manifest = absl::NotFoundError("the model has no catalogue")};
-        if (catalogues_ != nullptr) catalogue = Poll(*catalogues_, catalogue_job);
-        return [this, weights = std::move(weights), catalogue = std::move(catalogue)] {
-          OnPolled(weights, catalogue);
-        };
-      });
+  PollJob catalogue_job = MakePollJob(state_.catalogue, newest_catalogue_);
+  catalogue_job.only_with_changes = SkipsCatalogue();
+  worker_->Start([this, weights_job = MakePollJob(state_.weights, newest_),
+                  catalogue_job](const std::stop_token&) {
+    PollResult weights = Poll(*source_, weights_job);
+    PollResult catalogue{.manifest = absl::NotFoundError("the model has no catalogue")};
+    const bool changed =
+        weights.manifest.ok() && weights.manifest->sha256 != weights_job.known_sha256;
+    if (catalogues_ != nullptr && (changed || !catalogue_job.only_with_changes))
+      catalogue = Poll(*catalogues_, catalogue_job);
+    return [this, weights = std::move(weights), catalogue = std::move(catalogue)] {
+      OnPolled(weights, catalogue);
+    };
+  });
 }
 
 ModelLoader::Impl::PollResult ModelLoader::Impl::Poll(Source& source, const PollJob& job) const {

@@ -81,6 +81,7 @@ class ModelLoader::Impl {
     uint64_t pinned_version = 0;
     std::string known_sha256{};                 // of the newest version when it was last polled
     std::vector<uint64_t> rejected_versions{};  // whose fingerprint is to be compared
+    bool only_with_changes = false;  // of a catalogue: asked for when the weights changed
   };
   struct PollResult {
     absl::StatusOr<Manifest> manifest;
@@ -114,6 +115,7 @@ class ModelLoader::Impl {
   void StartRestoringPrevious();
 
   // The same for the catalogue, behind the weights; see docs/decisions/0032.
+  bool SkipsCatalogue();
   void OnCataloguePolled(const PollResult& result, bool reload);
   bool TakesCatalogueNext();
   void StartPreparingCatalogue();
@@ -182,7 +184,8 @@ class ModelLoader::Impl {
   std::optional<Manifest> newest_catalogue_;
   uint64_t wanted_catalogue_version_ = 0;  // to be prepared as soon as the worker is free
   std::string catalogue_error_;
-  std::vector<uint64_t> available_versions_;  // in the source, newest first
+  uint32_t catalogue_absent_polls_count_ = 0;  // since a poll asked in vain; 0: it did not
+  std::vector<uint64_t> available_versions_;   // in the source, newest first
   std::vector<uint64_t> available_catalogue_versions_;
   Clock::time_point next_poll_;
   Backoff backoff_;

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "loader/model_loader_impl.h"
+#include "s3/client.h"
 
 namespace fmserve::loader {
 namespace {
@@ -12,6 +14,12 @@ using Kind = LoaderEvent::Kind;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSaveRetryInterval{1000};
+
+// Without the number that a store in S3 gives each of its answers: what is new is worth a line in
+// the log.
+absl::string_view WithoutRequestId(absl::string_view error) {
+  return error.substr(0, error.find(", request "));
+}
 
 }  // namespace
 
@@ -92,12 +100,13 @@ void ModelLoader::Impl::RecordRejection(Rejection rejection) {
 void ModelLoader::Impl::RecordFailure(std::string_view step, uint64_t version,
                                       const absl::Status& status) {
   std::string error = absl::StrCat(std::string(step), ": ", status.ToString());
-  if (!failing_ || error != last_error_)
+  if (!failing_ || WithoutRequestId(error) != WithoutRequestId(last_error_))
     Emit(Kind::kFailed, version, step, std::string(status.message()));
   failing_ = true;
   last_error_ = std::move(error);
   ++poll_failures_count_;
-  next_poll_ = Clock::now() + backoff_.Next();
+  const absl::Duration asked = s3::RetryAfter(status).value_or(absl::ZeroDuration());
+  next_poll_ = Clock::now() + backoff_.Next(absl::ToChronoMilliseconds(asked));
 }
 
 void ModelLoader::Impl::RecordSuccess() {

@@ -1,6 +1,5 @@
 #include "loader/preparer.h"
 
-#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,7 +8,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "loader/cached_snapshot.h"
-#include "loader/sha256.h"
+#include "loader/fetch.h"
 #include "loader/warmup.h"
 #include "model/atomic_file.h"
 
@@ -50,38 +49,6 @@ Prepared RejectStructure(const PrepareJob& job, const std::string& fingerprint,
                 std::string(absl::StripPrefix(what, absl::StrCat(path, ": "))));
 }
 
-// Whether an error speaks of the content, so that trying again is in vain.
-bool BlamesContent(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) || absl::IsDataLoss(status) ||
-         absl::IsUnimplemented(status);
-}
-
-// Writes what a source streams to a file, hashing on the way.
-class HashingCopy {
- public:
-  HashingCopy(model::AtomicFile& file, uint64_t max_bytes) : file_(file), max_bytes_(max_bytes) {}
-
-  absl::Status Append(std::span<const std::byte> bytes) {
-    if (bytes.size() > max_bytes_ - file_.size_bytes()) {
-      too_long_ = true;
-      return absl::OutOfRangeError(absl::StrCat("more than ", max_bytes_, " bytes"));
-    }
-    hash_.Update(bytes);
-    return file_.Append(bytes);
-  }
-
-  uint64_t max_bytes() const { return max_bytes_; }
-  uint64_t size_bytes() const { return file_.size_bytes(); }
-  bool too_long() const { return too_long_; }
-  std::string HexDigest() { return hash_.HexDigest(); }
-
- private:
-  model::AtomicFile& file_;
-  const uint64_t max_bytes_;
-  bool too_long_ = false;
-  Sha256 hash_;
-};
-
 }  // namespace
 
 Prepared Preparer::Run(const PrepareJob& job, model::Checkpoint checkpoint,
@@ -94,54 +61,34 @@ Prepared Preparer::Run(const PrepareJob& job, model::Checkpoint checkpoint,
     if (!broken && prepared.outcome != Outcome::kFailed) return prepared;
     // The copy has suffered, not what was published: fetching it again heals.
   }
-  return Fetch(job, checkpoint, progress);
+  return FetchAndVerify(job, checkpoint, progress);
 }
 
-Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
-                         const Progress& progress) {
+Prepared Preparer::FetchAndVerify(const PrepareJob& job, model::Checkpoint checkpoint,
+                                  const Progress& progress) {
   if (absl::Status status = checkpoint(); !status.ok()) return Fail(std::move(status));
   progress(LoadState::kFetching);
-  const Manifest& manifest = job.manifest;
   Source& source = job.artifact == Artifact::kWeights ? weights_ : *catalogues_;
-  const bool named = !manifest.sha256.empty();
-  const absl::StatusOr<std::string> fingerprint = source.Fingerprint(manifest.version);
-  if (!fingerprint.ok()) return Fail(fingerprint.status());
-  absl::StatusOr<model::AtomicFile> file = model::AtomicFile::Create(
-      cache_.Path(job.artifact, manifest.version), model::AtomicFile::Writing::kDirect);
-  if (!file.ok()) return Fail(file.status());
-  HashingCopy copy(*file, named ? manifest.size_bytes : options_.gates.max_file_bytes);
-  const absl::Status status = source.Fetch(manifest.version, [&](std::span<const std::byte> bytes) {
-    const absl::Status appended = copy.Append(bytes);
-    return appended.ok() ? checkpoint() : appended;
-  });
-  if (copy.too_long()) {
-    return Reject(job, *fingerprint, named ? "checksum" : "size",
-                  absl::StrCat("the file has more than the ", copy.max_bytes(), " bytes that the ",
-                               named ? "manifest says" : "server takes"));
-  }
-  if (BlamesContent(status))
-    return Reject(job, *fingerprint, "fetch", std::string(status.message()));
-  if (!status.ok()) return Fail(status);
-  PrepareJob fetched = job;
-  fetched.manifest.size_bytes = copy.size_bytes();
-  fetched.manifest.sha256 = copy.HexDigest();
-  if (named && fetched.manifest.size_bytes != manifest.size_bytes) {
-    return Reject(job, *fingerprint, "checksum",
-                  absl::StrCat("the file has ", copy.size_bytes(), " bytes, the manifest says ",
-                               manifest.size_bytes));
-  }
-  if (named && fetched.manifest.sha256 != manifest.sha256) {
-    return Reject(job, *fingerprint, "checksum",
-                  absl::StrCat("the file's SHA-256 is ", fetched.manifest.sha256,
-                               ", the manifest says ", manifest.sha256));
-  }
-  if (absl::Status flushed = file->Flush(); !flushed.ok()) return Fail(std::move(flushed));
-  Prepared prepared = Verify(fetched, file->temporary_path(), *fingerprint, checkpoint, progress);
+  Fetched fetched = Fetch(source, cache_,
+                          {.artifact = job.artifact,
+                           .manifest = job.manifest,
+                           .max_bytes = options_.gates.max_file_bytes,
+                           .bytes_per_s = options_.fetch_bytes_per_s},
+                          checkpoint);
+  if (fetched.outcome == Fetched::Outcome::kRejected)
+    return Reject(job, fetched.fingerprint, fetched.gate, std::move(fetched.detail));
+  if (fetched.outcome == Fetched::Outcome::kFailed) return Fail(std::move(fetched.failure));
+  PrepareJob whole = job;
+  whole.manifest = fetched.manifest;
+  model::AtomicFile& file = *fetched.file;
+  Prepared prepared =
+      Verify(whole, file.temporary_path(), fetched.fingerprint, checkpoint, progress);
   if (prepared.outcome != Outcome::kReady && prepared.outcome != Outcome::kHeld) {
-    prepared.rejection.sha256 = manifest.sha256;
+    if (prepared.outcome == Outcome::kFailed) file.Leave();
+    prepared.rejection.sha256 = job.manifest.sha256;
     return prepared;
   }
-  if (absl::Status committed = file->Commit(); !committed.ok()) return Fail(std::move(committed));
+  if (absl::Status committed = file.Commit(); !committed.ok()) return Fail(std::move(committed));
   return prepared;
 }
 

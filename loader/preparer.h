@@ -67,7 +67,8 @@ class Preparer {
   Prepared Run(const PrepareJob& job, model::Checkpoint checkpoint, const Progress& progress);
 
  private:
-  Prepared Fetch(const PrepareJob& job, model::Checkpoint checkpoint, const Progress& progress);
+  Prepared FetchAndVerify(const PrepareJob& job, model::Checkpoint checkpoint,
+                          const Progress& progress);
   Prepared Verify(const PrepareJob& job, const std::string& path, const std::string& fingerprint,
                   model::Checkpoint checkpoint, const Progress& progress);
   Prepared VerifyWeights(const PrepareJob& job, const std::string& path,

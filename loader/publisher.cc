@@ -2,25 +2,25 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <span>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "loader/directory_source.h"
+#include "loader/directory_target.h"
 #include "loader/file_util.h"
 #include "loader/gate.h"
 #include "loader/pacer.h"
+#include "loader/publish_target.h"
+#include "loader/s3_target.h"
 #include "loader/sha256.h"
-#include "model/atomic_file.h"
+#include "loader/store.h"
 #include "model/catalogue_file.h"
 #include "model/checkpoint.h"
 #include "model/weight_format.h"
@@ -33,7 +33,6 @@ constexpr size_t kCopyBytes = model::kCheckpointBytes;
 static_assert(kCopyBytes >= sizeof(model::format::FileHeader) +
                                 model::format::kMaxSections * sizeof(model::format::SectionEntry),
               "StampHeader needs header and section table in one piece");
-constexpr std::chrono::milliseconds kLockRetryInterval{20};
 
 absl::Status CheckFit(const std::string& path, const PublishOptions& options,
                       const model::KernelTable& kernels, Pacer& pacer) {
@@ -51,51 +50,30 @@ absl::Status CheckFit(const std::string& path, const PublishOptions& options,
   return absl::InvalidArgumentError(absl::StrCat(path, ": is not fit to serve: ", result.detail));
 }
 
-absl::StatusOr<FolderLock> AcquireLock(const std::string& folder,
-                                       std::chrono::milliseconds patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (true) {
-    absl::StatusOr<FolderLock> lock =
-        FolderLock::TryAcquire(absl::StrCat(folder, "/.publish.lock"));
-    if (!absl::IsUnavailable(lock.status()) || std::chrono::steady_clock::now() >= deadline)
-      return lock;
-    std::this_thread::sleep_for(kLockRetryInterval);
-  }
-}
+// What is published is read once more after it was checked: it must still be the same.
+struct FileState {
+  uint64_t size_bytes = 0;
+  int64_t modified_s = 0;
+  int64_t modified_ns = 0;
 
-absl::StatusOr<uint64_t> NextVersion(const PublishOptions& options, Artifact artifact) {
-  DirectorySource source(options.store, options.model, artifact);
-  uint64_t highest = 0;
-  const absl::StatusOr<Manifest> manifest = source.Poll();
-  if (manifest.ok()) highest = manifest->version;
-  if (!manifest.ok() && !absl::IsNotFound(manifest.status())) return manifest.status();
-  const absl::StatusOr<std::vector<uint64_t>> versions = source.ListVersions(1);
-  if (!versions.ok()) return versions.status();
-  if (!versions->empty()) highest = std::max(highest, versions->front());
-  if (highest < kMaxVersion) return highest + 1;
-  return absl::OutOfRangeError(
-      absl::StrCat(source.Describe(), ": the version numbers are used up"));
-}
+  bool operator==(const FileState&) const = default;
+};
 
-absl::StatusOr<std::pair<int64_t, int64_t>> ModifiedTime(const FileDescriptor& file,
-                                                         const std::string& path) {
+absl::StatusOr<FileState> StateOf(const FileDescriptor& file, const std::string& path) {
   struct stat stat = {};
   if (fstat(file.get(), &stat) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot stat"));
-  return std::pair<int64_t, int64_t>(stat.st_mtim.tv_sec, stat.st_mtim.tv_nsec);
+  return FileState{static_cast<uint64_t>(stat.st_size), stat.st_mtim.tv_sec, stat.st_mtim.tv_nsec};
 }
 
-// Copies `path` with the header of manifest.model and manifest.version; fills in size and SHA-256.
-absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manifest& manifest,
-                         Pacer& pacer) {
-  const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
-  if (!file.ok()) return file.status();
-  const auto before = ModifiedTime(*file, path);
-  if (!before.ok()) return before.status();
+// Copies `file` with the header of manifest.model and manifest.version; fills in size and SHA-256.
+absl::Status CopyStamped(const FileDescriptor& file, const std::string& path,
+                         const PublishOptions& options, uint64_t size_bytes, PublishTarget& target,
+                         Manifest& manifest, Pacer& pacer) {
   Sha256 hash;
   std::vector<std::byte> buffer(kCopyBytes);
   while (true) {
-    const absl::StatusOr<size_t> count = ReadFull(*file, buffer, path);
+    const absl::StatusOr<size_t> count = ReadFull(file, buffer, path);
     if (!count.ok()) return count.status();
     if (*count == 0) break;
     const std::span<std::byte> bytes = std::span(buffer).first(*count);
@@ -104,44 +82,54 @@ absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manif
       if (!status.ok()) return status;
     }
     hash.Update(bytes);
-    if (absl::Status status = copy.Append(bytes); !status.ok()) return status;
+    if (absl::Status status = target.Append(bytes); !status.ok()) return status;
     manifest.size_bytes += bytes.size();
+    if (options.progress) options.progress(manifest.size_bytes, size_bytes);
     if (absl::Status status = pacer.Step(); !status.ok()) return status;
   }
   manifest.sha256 = hash.HexDigest();
-  const auto after = ModifiedTime(*file, path);
-  if (!after.ok()) return after.status();
-  if (*before == *after) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat(path, ": changed while it was copied; publish it again"));
+  return absl::OkStatus();
 }
 
-// Copies what was found fit to serve, under the lock of its folder.
+// Copies what was found fit to serve.
 absl::StatusOr<Manifest> PublishFit(const std::string& path, const PublishOptions& options,
                                     Artifact artifact, Pacer& pacer) {
-  const std::string folder = StoreFolder(options.store, options.model, artifact);
-  if (absl::Status status = CreateFolder(folder); !status.ok()) return status;
-  const absl::StatusOr<FolderLock> lock = AcquireLock(folder, options.lock_patience);
-  if (!lock.ok()) return lock.status();
-  if (absl::Status status = RemoveTemporaryFiles(folder); !status.ok()) return status;
-
-  const absl::StatusOr<uint64_t> version = NextVersion(options, artifact);
+  const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
+  if (!file.ok()) return file.status();
+  const absl::StatusOr<FileState> before = StateOf(*file, path);
+  if (!before.ok()) return before.status();
+  const absl::StatusOr<std::unique_ptr<PublishTarget>> target = OpenTarget(options, artifact);
+  if (!target.ok()) return target.status();
+  const absl::StatusOr<uint64_t> version = (*target)->Claim(before->size_bytes);
   if (!version.ok()) return version.status();
   Manifest manifest{.model = options.model, .version = *version};
-  absl::StatusOr<model::AtomicFile> copy =
-      model::AtomicFile::Create(absl::StrCat(folder, "/", FileName(artifact, *version)));
-  if (!copy.ok()) return copy.status();
-  if (absl::Status status = CopyStamped(path, *copy, manifest, pacer); !status.ok()) return status;
-  if (absl::Status status = copy->Commit(model::AtomicFile::IfExists::kRefuse); !status.ok())
-    return status;
-
+  absl::Status status =
+      CopyStamped(*file, path, options, before->size_bytes, **target, manifest, pacer);
+  if (!status.ok()) return status;
+  const absl::StatusOr<FileState> after = StateOf(*file, path);
+  if (!after.ok()) return after.status();
+  if (*before != *after) {
+    return absl::AbortedError(
+        absl::StrCat(path, ": changed while it was copied; publish it again"));
+  }
   manifest.published_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
-  const absl::Status status =
-      WriteSmallFile(absl::StrCat(folder, "/", kManifestFileName), SerializeManifest(manifest));
+  status = (*target)->Commit(manifest);
   if (!status.ok()) return status;
   return manifest;
 }
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<PublishTarget>> OpenTarget(const PublishOptions& options,
+                                                          Artifact artifact) {
+  if (!IsS3Store(options.store)) return std::make_unique<DirectoryTarget>(options, artifact);
+  const absl::StatusOr<s3::Location> location = s3::ParseUrl(options.store);
+  if (!location.ok()) return location.status();
+  absl::StatusOr<std::unique_ptr<s3::Client>> client =
+      s3::Client::Create(location->bucket, options.s3);
+  if (!client.ok()) return client.status();
+  return std::make_unique<S3Target>(*std::move(client), *location, options.model, artifact);
+}
 
 absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& options,
                                  const model::KernelTable& kernels) {

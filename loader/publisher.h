@@ -3,21 +3,26 @@
 #define FMSERVE_LOADER_PUBLISHER_H_
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "loader/manifest.h"
 #include "model/kernels/kernels.h"
+#include "s3/client.h"
 
 namespace fmserve::loader {
 
 struct PublishOptions {
-  std::string store;  // folder; created if it is missing
+  std::string store;  // folder, created if it is missing, or s3://bucket/prefix
   std::string model;
   double golden_tolerance = 1e-4;  // of weights, as the next
   bool allow_no_goldens = false;
   std::chrono::milliseconds lock_patience{
-      10000};  // how long to wait for another publisher of this model
+      10000};              // how long to wait for another publisher of this model; folders alone
+  s3::ClientOptions s3{};  // of a store in S3
+  std::function<void(uint64_t done_bytes, uint64_t all_bytes)> progress{};  // often; may be empty
 };
 
 // Publishes the weight file at `path` as the newest version of a model: verifies it and its
@@ -25,7 +30,8 @@ struct PublishOptions {
 // header, and writes the manifest last. The version is one above the highest that the store holds
 // or names. Whoever dies on the way has published nothing. Unavailable when another publisher holds
 // the store for longer than `lock_patience`; InvalidArgument or DataLoss when the file is not fit
-// to serve; Aborted when it changed while it was copied.
+// to serve; Aborted when it changed while it was copied, or when another publisher, of a store in
+// S3, was faster with a higher version.
 absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& options,
                                  const model::KernelTable& kernels);
 

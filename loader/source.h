@@ -28,8 +28,11 @@ class Source {
   // The manifest of the newest version: one small read.
   virtual absl::StatusOr<Manifest> Poll() = 0;
 
-  // Streams the file of a version to `sink`. Unavailable when it changes underway.
-  virtual absl::Status Fetch(uint64_t version, const ByteSink& sink) = 0;
+  // Streams the file of a version to `sink`, from byte `begin` on. Unavailable when it does not
+  // have this `fingerprint` any more, also when it changes underway. OutOfRange when it ends before
+  // `begin`.
+  virtual absl::Status Fetch(uint64_t version, const std::string& fingerprint, uint64_t begin,
+                             const ByteSink& sink) = 0;
 
   // Versions that the store holds, newest first, at most `limit`.
   virtual absl::StatusOr<std::vector<uint64_t>> ListVersions(size_t limit) = 0;

@@ -1,6 +1,7 @@
 #include "model/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,15 +46,27 @@ absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path, Writing w
   // Unique among the writers of this process. What a killed process with the same number left
   // behind is overwritten.
   static std::atomic<uint64_t> next_number = 0;
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+  return Open(path, absl::StrCat(path, ".tmp-", getpid(), "-", next_number++), writing, O_TRUNC);
+}
+
+absl::StatusOr<AtomicFile> AtomicFile::Resume(const std::string& path,
+                                              const std::string& temporary_path, Writing writing) {
+  absl::StatusOr<AtomicFile> file = Open(path, temporary_path, writing, 0);
+  if (!file.ok()) return file;
+  if (absl::Status status = file->SkipWhatIsThere(); !status.ok()) return status;
+  return file;
+}
+
+absl::StatusOr<AtomicFile> AtomicFile::Open(const std::string& path, std::string temporary_path,
+                                            Writing writing, int flags) {
+  flags |= O_WRONLY | O_CREAT | O_CLOEXEC;
   AtomicFile file;
   file.path_ = path;
-  std::string temporary_path = absl::StrCat(path, ".tmp-", getpid(), "-", next_number++);
   if (writing == Writing::kDirect) {
-    file.fd_ = open(temporary_path.c_str(), kFlags | O_DIRECT, 0666);
+    file.fd_ = open(temporary_path.c_str(), flags | O_DIRECT, 0666);
     file.direct_ = file.fd_ >= 0;
   }
-  if (file.fd_ < 0) file.fd_ = open(temporary_path.c_str(), kFlags, 0666);
+  if (file.fd_ < 0) file.fd_ = open(temporary_path.c_str(), flags, 0666);
   if (file.fd_ < 0)
     return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path, ": cannot create"));
   file.temporary_path_ = std::move(temporary_path);
@@ -61,6 +74,16 @@ absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path, Writing w
       static_cast<std::byte*>(std::aligned_alloc(kDirectAlignmentBytes, kBufferBytes)));
   if (file.buffer_ == nullptr) return absl::ResourceExhaustedError("no memory for a buffer");
   return file;
+}
+
+// Whole pieces only, so that those that follow are aligned as well.
+absl::Status AtomicFile::SkipWhatIsThere() {
+  struct stat stat = {};
+  if (fstat(fd_, &stat) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path_, ": cannot stat"));
+  written_bytes_ = static_cast<uint64_t>(stat.st_size) / kBufferBytes * kBufferBytes;
+  if (ftruncate(fd_, static_cast<off_t>(written_bytes_)) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat(temporary_path_, ": cannot truncate"));
 }
 
 AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
@@ -131,6 +154,11 @@ absl::Status AtomicFile::Flush() {
 absl::Status AtomicFile::Overwrite(uint64_t offset, std::span<const std::byte> bytes) {
   if (absl::Status status = Flush(); !status.ok()) return status;
   return WriteAt(offset, bytes);
+}
+
+void AtomicFile::Leave() {
+  close(std::exchange(fd_, -1));
+  temporary_path_.clear();
 }
 
 absl::Status AtomicFile::Commit(IfExists if_exists) {

@@ -26,6 +26,12 @@ class AtomicFile {
   static absl::StatusOr<AtomicFile> Create(const std::string& path,
                                            Writing writing = Writing::kCached);
 
+  // Written as `temporary_path`, in the folder of `path`, behind what Leave left there: see
+  // size_bytes(). Empty when there is nothing.
+  static absl::StatusOr<AtomicFile> Resume(const std::string& path,
+                                           const std::string& temporary_path,
+                                           Writing writing = Writing::kCached);
+
   AtomicFile(AtomicFile&& other) noexcept { *this = std::move(other); }
   AtomicFile& operator=(AtomicFile&& other) noexcept;
   AtomicFile(const AtomicFile&) = delete;
@@ -48,6 +54,10 @@ class AtomicFile {
   // Replaces bytes that were appended before; flushes.
   absl::Status Overwrite(uint64_t offset, std::span<const std::byte> bytes);
 
+  // Instead of Commit, and last: what has reached the file stays under temporary_path(). Up to 1
+  // MiB may be missing at its end.
+  void Leave();
+
   // fsync, rename, fsync of the directory. At most once, and last. With kRefuse AlreadyExists, and
   // nothing happens, when `path` exists.
   enum class IfExists : uint8_t { kReplace, kRefuse };
@@ -61,6 +71,9 @@ class AtomicFile {
 
   AtomicFile() = default;
 
+  static absl::StatusOr<AtomicFile> Open(const std::string& path, std::string temporary_path,
+                                         Writing writing, int flags);
+  absl::Status SkipWhatIsThere();
   absl::Status UseCache();
   absl::Status WriteAt(uint64_t offset, std::span<const std::byte> bytes);
 

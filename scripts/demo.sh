@@ -5,7 +5,7 @@ source scripts/serving.sh
 
 usage() {
   cat <<'TEXT'
-usage: ./run demo [--data DIR] [--rows N] [--rate N] [--keep]
+usage: ./run demo [--data DIR] [--rows N] [--rate N] [--s3] [--keep]
 
 Trains a model on a part of a click log, publishes it, serves it and asks for predictions; then, under constant load,
 swaps in a better version, offers a corrupted one and rolls back. Ends in one table; exit code 0 means that every step
@@ -14,11 +14,12 @@ did what it should and no request failed.
   --data DIR   real data: train.tsv, valid.tsv and test.tsv, described by examples/<name of DIR>.yaml
   --rows N     rows of the generated click log; 1000000 if not given
   --rate N     requests per second, of 200 candidates each; 300 if not given
+  --s3         the store is in S3: a Ceph radosgw, started and stopped by the demo
   --keep       leave the server running, and say how to reach and stop it
 TEXT
 }
 
-data='' rows=1000000 rate=300 keep=''
+data='' rows=1000000 rate=300 keep='' s3=''
 while [[ $# -gt 0 ]]; do
   case $1 in
     --data | --rows | --rate)
@@ -26,6 +27,7 @@ while [[ $# -gt 0 ]]; do
       printf -v "${1#--}" '%s' "$2"
       shift 2 ;;
     --keep) keep=yes; shift ;;
+    --s3) s3=yes; shift ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
@@ -35,6 +37,7 @@ bin=$(realpath "${FMSERVE_BUILD:-$build_root/release}/bin")
 fm=$bin/fm fmserve=$bin/fmserve
 model=ctr
 work=$(mktemp -d "${TMPDIR:-/tmp}/fmserve-demo.XXXXXX")
+store=$work/store
 server_pid='' load_pid='' kept=''
 
 # A step that goes wrong ends the demo, by name.
@@ -48,6 +51,7 @@ fail() {
 cleanup() {
   if [[ -n $load_pid ]] && kill "$load_pid" 2>/dev/null; then wait "$load_pid" || true; fi
   [[ -z $kept ]] || return 0
+  [[ ! -d $work/radosgw ]] || python3 tests/e2e/s3/radosgw.py stop "$work/radosgw"
   if [[ -n $server_pid ]] && kill "$server_pid" 2>/dev/null; then wait "$server_pid" || true; fi
   rm -rf "$work"
 }
@@ -83,6 +87,29 @@ train() {
     "$(field 'round(o["train_seconds"], 1)' <"$work/$1.train.json")"
 }
 
+# With --s3 the folder stays a second store with the same versions, for `fm load` to compare with.
+start_s3() {
+  install_packages s3
+  step 'S3: starting a Ceph radosgw'
+  python3 tests/e2e/s3/radosgw.py start "$work/radosgw" >"$work/radosgw.log" 2>&1 ||
+    fail "radosgw does not start: $(tail -n 1 "$work/radosgw.log")"
+  gateway() { field "o['$1']" <"$work/radosgw/radosgw.json"; }
+  store=s3://models/demo
+  AWS_ENDPOINT_URL=$(gateway endpoint) AWS_ACCESS_KEY_ID=$(gateway access_key) AWS_SECRET_ACCESS_KEY=$(gateway secret_key)
+  export AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+  into_s3 models
+  echo "    $store at $AWS_ENDPOINT_URL"
+}
+
+# into_s3 BUCKET [FOLDER FILE…]: creates the bucket, or copies files as they are, as somebody might who does not use `fm publish`.
+into_s3() { python3 tests/e2e/s3/direct.py "$AWS_ENDPOINT_URL" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$@"; }
+
+# publish FILE
+publish() {
+  [[ -z $s3 ]] || "$fm" publish "$1" --store "$work/store" --model "$model" >/dev/null
+  "$fm" publish "$1" --store "$store" --model "$model"
+}
+
 start_server() {
   local port http_port
   port=$(free_port) http_port=$(free_port)
@@ -93,7 +120,7 @@ http_listen: "$http"
 cache_dir: $work/cache
 models:
   - name: $model
-    store: $work/store
+    store: $store
     poll_interval_ms: 250
 YAML
   "$fmserve" --config "$work/fmserve.yaml" >"$work/server.log" 2>&1 &
@@ -125,8 +152,10 @@ train v1 "$work/part.tsv"
 step 'version 2: trained on all of it'
 train v2 "$log/train.tsv"
 
+[[ -z $s3 ]] || start_s3
+
 step 'publishing version 1 and starting the server'
-"$fm" publish "$work/v1.fmw" --store "$work/store" --model "$model"
+publish "$work/v1.fmw"
 start_server
 "$fm" status --target "$target"
 
@@ -142,7 +171,7 @@ sleep 8
 
 step 'hot swap: publishing version 2'
 swap_begin=$(now)
-"$fm" publish "$work/v2.fmw" --store "$work/store" --model "$model"
+publish "$work/v2.fmw"
 wait_until 20 is_serving 2 || fail "version 2 does not serve 20 s after it was published"
 echo '    version 2 serves'
 sleep 2
@@ -154,6 +183,7 @@ mkdir -p "$work/staged/$model"
 cp "$work/store/$model/CURRENT" "$work/staged/$model/"  # tells the next version's number
 "$fm" publish "$work/v2.fmw" --store "$work/staged" --model "$model" >/dev/null
 corrupted=$(python3 scripts/publish_corrupted.py "$work/staged" "$work/store" "$model")
+[[ -z $s3 ]] || into_s3 models/demo "$work/store" "$model/$(printf '%020d.fmw' "$corrupted")" "$model/CURRENT"
 wait_until 20 is_rejected "$corrupted" || fail "version $corrupted was not rejected within 20 s"
 is_serving 2 || fail "version 2 no longer serves after a corrupted version was offered"
 "$fm" versions --target "$target" --model "$model"
@@ -186,7 +216,7 @@ if [[ -n $keep ]]; then
     gRPC     $target     try: $fm status --target $target
     HTTP     http://$http/metrics
     files    $work
-    stop     kill $server_pid; rm -rf $work
+    stop     kill $server_pid;${s3:+ python3 tests/e2e/s3/radosgw.py stop $work/radosgw;} rm -rf $work
 TEXT
   disown "$server_pid"
   kept=yes

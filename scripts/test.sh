@@ -47,7 +47,7 @@ done
 
 # The release tests come last, so that ctest's summary of everything that ships is what one sees.
 [[ ${#steps[@]} -gt 0 ]] || steps=(lint fuzz asan tsan release)
-install_packages build test lint
+install_packages build test s3 lint
 for step in "${steps[@]}"; do
   case $step in
     lint) step_lint ;;

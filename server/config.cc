@@ -14,6 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "loader/manifest.h"
 #include "loader/shadow_gate.h"
+#include "loader/store.h"
+#include "s3/client.h"
 #include "server/yaml_message.h"
 
 namespace fmserve::server {
@@ -101,15 +103,31 @@ void CheckShadowGate(v1::ShadowGateConfig* gate, const std::string& path, Checke
   checker->Uint(gate, path, "max_request_kib", 256, 1, 65536);
 }
 
+void CheckStore(v1::ModelConfig* mutable_model, const std::string& path, Checker* checker) {
+  const v1::ModelConfig& model = *mutable_model;
+  if (model.store().empty()) {
+    checker->Find(path, "store",
+                  "is required: the folder where versions are published, or s3://BUCKET/PREFIX");
+  }
+  if (loader::IsS3Store(model.store())) {
+    const absl::Status valid = s3::ParseUrl(model.store()).status();
+    if (!valid.ok()) checker->Find(path, "store", valid.message());
+    checker->Uint(mutable_model->mutable_s3(), path + "s3.", "stall_seconds", 30, 1, 3600);
+  } else if (model.has_s3()) {
+    checker->Find(path, "s3", "belongs to a store of s3://BUCKET/PREFIX");
+  }
+}
+
 void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checker) {
   if (const absl::Status valid = loader::CheckModelName(model->name()); !valid.ok()) {
     checker->Find(path, "name", valid.message());
   }
-  if (model->store().empty())
-    checker->Find(path, "store", "is required: the folder where versions are published");
+  CheckStore(model, path, checker);
   checker->Uint(model, path, "budget_ms", 20, 1, 60000);
-  checker->Uint(model, path, "poll_interval_ms", 5000, 10, 86400000);
+  checker->Uint(model, path, "poll_interval_ms", loader::IsS3Store(model->store()) ? 15000 : 5000,
+                10, 86400000);
   checker->Uint(model, path, "cached_versions", 3, 2, 100);
+  checker->Uint(model, path, "fetch_mib_per_s", 0, 0, 100000);
   v1::GatesConfig* gates = model->mutable_gates();
   const std::string gates_path = absl::StrCat(path, "gates.");
   checker->Uint(gates, gates_path, "max_file_mib", 16384, 1, 1048576);

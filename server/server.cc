@@ -11,8 +11,9 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
-#include "loader/directory_source.h"
+#include "loader/store.h"
 #include "model/kernels/kernels.h"
+#include "s3/client.h"
 #include "server/health_service.h"
 #include "server/loader_log.h"
 #include "server/log.h"
@@ -30,6 +31,8 @@ constexpr int kMaxSyncThreads = 32;
 // A client may ask an idle connection whether it lives this often; gRPC's own 5 minutes is longer
 // than most load balancers keep one.
 constexpr int kMinPingIntervalMs = 10000;
+// Where a poll is a request that costs: a first catalogue is noticed within 5 minutes, by default.
+constexpr uint32_t kPollsPerAbsentCatalogue = 20;
 
 RequestLimits ToRequestLimits(const v1::LimitsConfig& limits) {
   return {.max_candidates = limits.max_candidates(),
@@ -54,7 +57,10 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
   return {.model = config.name(),
           .cache_dir = absl::StrCat(cache_dir, "/", config.name()),
           .poll_interval = std::chrono::milliseconds(config.poll_interval_ms()),
+          .polls_per_absent_catalogue =
+              loader::IsS3Store(config.store()) ? kPollsPerAbsentCatalogue : 1,
           .cached_versions = config.cached_versions(),
+          .fetch_bytes_per_s = uint64_t{config.fetch_mib_per_s()} << 20,
           .gates = {.max_file_bytes = uint64_t{gates.max_file_mib()} << 20,
                     .golden_tolerance = gates.golden_tolerance(),
                     .allow_no_goldens = gates.allow_no_goldens(),
@@ -106,6 +112,18 @@ void AddShadowGate(const v1::ShadowGateConfig& config, const RequestLimits& limi
       .count = [&ring] { return ring.size(); }};
 }
 
+s3::ClientOptions ToClientOptions(const v1::S3Config& config) {
+  s3::ClientOptions options{.endpoint_url = config.endpoint_url(),
+                            .region = config.region(),
+                            .ca_file = config.ca_file(),
+                            .profile = config.profile(),
+                            .stall_seconds = static_cast<int>(config.stall_seconds())};
+  if (config.addressing() == v1::S3Config::PATH) options.addressing = s3::Addressing::kPath;
+  if (config.addressing() == v1::S3Config::VIRTUAL_HOST)
+    options.addressing = s3::Addressing::kVirtualHost;
+  return options;
+}
+
 void ConfigureTransport(const v1::ServerConfig& config, grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(static_cast<int>(config.limits().max_message_kib() << 10));
   // A port that another server has is an error, not a port to share with it.
@@ -144,19 +162,23 @@ absl::Status Server::AddModels() {
   const absl::StatusOr<const model::KernelTable*> kernels = model::DefaultKernels();
   if (!kernels.ok()) return kernels.status();
   for (const v1::ModelConfig& config : config_.models()) {
+    absl::StatusOr<loader::ModelSources> sources =
+        loader::OpenSources(config.store(), config.name(), ToClientOptions(config.s3()));
+    if (!sources.ok()) {
+      return absl::Status(sources.status().code(), absl::StrCat("model '", config.name(),
+                                                                "': ", sources.status().message()));
+    }
     auto model = std::make_unique<ServedModel>();
     model->name = config.name();
     model->budget = std::chrono::milliseconds(config.budget_ms());
     loader::LoaderOptions options = ToLoaderOptions(config, config_.cache_dir(), *kernels);
     AddShadowGate(config.shadow_gate(), ToRequestLimits(config_.limits()), model.get(), &options);
     model->loader = std::make_unique<loader::ModelLoader>(
-        std::move(options),
-        std::make_unique<loader::DirectorySource>(config.store(), config.name()),
+        std::move(options), std::move(sources->weights),
         [this, served = model.get()](const loader::LoaderEvent& event) {
           OnLoaderEvent(served, event);
         },
-        std::make_unique<loader::DirectorySource>(config.store(), config.name(),
-                                                  loader::Artifact::kCatalogue));
+        std::move(sources->catalogues));
     models_.Add(std::move(model));
   }
   models_.SetDefault(config_.default_model());

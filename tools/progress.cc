@@ -25,27 +25,32 @@ std::string Bar(double share) {
 
 }  // namespace
 
-std::string FormatProgress(const std::string& job, uint64_t done, uint64_t total, double seconds) {
-  const double rows_per_s = static_cast<double>(done) / seconds;
-  const std::string rate = absl::StrFormat("%.0f rows/s", rows_per_s);
-  if (total == 0) return absl::StrCat(job, "  ", done, " rows  ", rate);
+std::string FormatProgress(const std::string& job, uint64_t done, uint64_t total, double seconds,
+                           ProgressUnit unit) {
+  const double per_s = static_cast<double>(done) / seconds;
+  const auto quantity = [unit](double amount) {
+    return unit == ProgressUnit::kRows ? absl::StrFormat("%.0f rows", amount)
+                                       : FormatBytes(static_cast<uint64_t>(amount));
+  };
+  const std::string rate = absl::StrCat(quantity(per_s), "/s");
+  if (total == 0) return absl::StrCat(job, "  ", quantity(static_cast<double>(done)), "  ", rate);
   const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
   const std::string shown = absl::StrCat(job, "  ", Bar(share), "  ", rate);
   if (done == 0) return shown;
-  const double left_s = (1.0 - share) * static_cast<double>(total) / rows_per_s;
+  const double left_s = (1.0 - share) * static_cast<double>(total) / per_s;
   const std::chrono::seconds left(static_cast<int64_t>(left_s));
   return absl::StrCat(shown, "  ETA ", FormatAge(left));
 }
 
-Progress::Progress(std::string job, uint64_t total)
-    : job_(std::move(job)), total_(total), terminal_(isatty(STDERR_FILENO) != 0) {}
+Progress::Progress(std::string job, uint64_t total, ProgressUnit unit)
+    : job_(std::move(job)), total_(total), unit_(unit), terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void Progress::Update(uint64_t done) {
   const Clock::time_point now = Clock::now();
   if (now - shown_ < (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kPlainLine))) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const std::string line = FormatProgress(job_, done, total_, seconds);
+  const std::string line = FormatProgress(job_, done, total_, seconds, unit_);
   std::cerr << (terminal_ ? "\r\x1b[K" : "") << line << (terminal_ ? "" : "\n") << std::flush;
   drawn_ = terminal_;
 }

@@ -9,17 +9,19 @@
 
 namespace fmserve::tools {
 
+enum class ProgressUnit : uint8_t { kRows, kBytes };
+
 // One thread.
 class Progress {
  public:
-  // `total` rows are to be done; 0: nobody knows.
-  Progress(std::string job, uint64_t total);
+  // `total` rows or bytes are to be done; 0: nobody knows.
+  Progress(std::string job, uint64_t total, ProgressUnit unit = ProgressUnit::kRows);
   ~Progress() { Clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `done` rows of all are done; cheap to call often. Shows rows/s and, with a total, the time that
-  // is left.
+  // `done` of all are done; cheap to call often. Shows how many per second and, with a total, the
+  // time that is left.
   void Update(uint64_t done);
 
   // Takes the bar off the terminal, so that a line can be printed.
@@ -30,6 +32,7 @@ class Progress {
 
   std::string job_;
   uint64_t total_;
+  ProgressUnit unit_;
   bool terminal_;
   bool drawn_ = false;
   Clock::time_point start_ = Clock::now();
@@ -37,7 +40,8 @@ class Progress {
 };
 
 // "[#####.....]  50 %" and so on: what Update shows. `seconds` since the start, > 0.
-std::string FormatProgress(const std::string& job, uint64_t done, uint64_t total, double seconds);
+std::string FormatProgress(const std::string& job, uint64_t done, uint64_t total, double seconds,
+                           ProgressUnit unit = ProgressUnit::kRows);
 
 }  // namespace fmserve::tools
 

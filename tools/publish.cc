@@ -4,6 +4,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -15,6 +16,7 @@
 #include "tools/exit_codes.h"
 #include "tools/format.h"
 #include "tools/json_output.h"
+#include "tools/progress.h"
 
 namespace fmserve::tools {
 namespace {
@@ -27,11 +29,22 @@ struct PublishArguments {
 
 using Publisher = std::function<absl::StatusOr<loader::Manifest>(const PublishArguments&)>;
 
+absl::StatusOr<loader::Manifest> PublishWithProgress(PublishArguments arguments,
+                                                     const Publisher& publish) {
+  std::optional<Progress> progress;
+  arguments.options.progress = [&](uint64_t done_bytes, uint64_t all_bytes) {
+    if (!progress)
+      progress.emplace("publishing " + arguments.path, all_bytes, ProgressUnit::kBytes);
+    progress->Update(done_bytes);
+  };
+  return publish(arguments);
+}
+
 // `what`: for the line that says what was published.
 int RunPublish(const PublishArguments& arguments, const char* command, const char* what,
                const Publisher& publish) {
   const auto start = std::chrono::steady_clock::now();
-  const absl::StatusOr<loader::Manifest> manifest = publish(arguments);
+  const absl::StatusOr<loader::Manifest> manifest = PublishWithProgress(arguments, publish);
   if (!manifest.ok()) return Fail(command, manifest.status());
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -59,14 +72,38 @@ absl::StatusOr<loader::Manifest> PublishItems(const PublishArguments& arguments)
   return loader::PublishCatalogue(arguments.path, arguments.options);
 }
 
+// What is not given is found where the AWS tools find it.
+void AddS3Options(CLI::App& command, s3::ClientOptions& options) {
+  const std::string group = "Stores in S3 (else: environment and profile, as for the AWS tools)";
+  command.add_option("--endpoint-url", options.endpoint_url, "Server that speaks S3, if not AWS")
+      ->type_name("URL")
+      ->group(group);
+  command.add_option("--region", options.region, "Region")->type_name("NAME")->group(group);
+  command.add_option("--ca-file", options.ca_file, "Certificates to trust, in PEM")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--profile", options.profile, "Profile of ~/.aws to take credentials from")
+      ->type_name("NAME")
+      ->group(group);
+  command
+      .add_flag_callback(
+          "--path-style", [&options] { options.addressing = s3::Addressing::kPath; },
+          "The bucket stands in the path of URLs; it does anyway with --endpoint-url")
+      ->group(group);
+}
+
 void AddStoreOptions(CLI::App& command, PublishArguments& arguments) {
   loader::PublishOptions& options = arguments.options;
-  command.add_option("--store", options.store, "Folder of the store; created if it is missing")
+  command
+      .add_option("--store", options.store,
+                  "The store: a folder, created if it is missing, or s3://BUCKET/PREFIX")
       ->required()
-      ->type_name("DIR");
+      ->type_name("STORE");
   command.add_option("--model", options.model, "Name of the model")->required()->type_name("NAME");
-  AddDurationOption(command, "--lock-patience", options.lock_patience,
-                    "How long to wait for another publisher of this model; 10s if not given");
+  AddDurationOption(
+      command, "--lock-patience", options.lock_patience,
+      "How long to wait for another publisher of this model, in a folder; 10s if not given");
+  AddS3Options(command, options.s3);
   command.add_flag("--json", arguments.json, "Print one JSON object on standard output");
 }
 
@@ -86,7 +123,9 @@ void AddPublish(CLI::App& app, int& exit_code) {
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--allow-no-goldens", options.allow_no_goldens,
                     "Publish a file without golden requests too");
-  command->footer("Example:\n  fm publish ctr.fmw --store /srv/models --model ctr");
+  command->footer(
+      "Examples:\n  fm publish ctr.fmw --store /srv/models --model ctr\n"
+      "  fm publish ctr.fmw --store s3://models/ads --model ctr --region eu-central-1");
   command->callback([arguments, &exit_code] {
     exit_code = RunPublish(*arguments, "publish", "version", PublishWeights);
   });

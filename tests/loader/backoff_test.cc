@@ -23,6 +23,13 @@ TEST(Backoff, NeverPassesTheCapNorOverflows) {
   for (int i = 0; i < 1000; ++i) EXPECT_LE(backoff.Next(), std::chrono::hours(1));
 }
 
+TEST(Backoff, LeavesAStoreAloneForAsLongAsItAsks) {
+  Backoff backoff(milliseconds(100), milliseconds(1000), 1);
+  const milliseconds delay = backoff.Next(milliseconds(30000));
+  EXPECT_GE(delay, milliseconds(30050)) << "and not all servers come back at once";
+  EXPECT_LE(delay, milliseconds(30100));
+}
+
 TEST(Backoff, BeginsAgainAfterReset) {
   Backoff backoff(milliseconds(100), milliseconds(10000), 1);
   for (int i = 0; i < 5; ++i) backoff.Next();

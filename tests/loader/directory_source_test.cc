@@ -19,9 +19,11 @@ class DirectorySourceTest : public ::testing::Test {
   static constexpr size_t kManyBytes = size_t{3} << 20;  // more than one read
 
   // Fetches version 1; calls `underway` after the first piece.
-  absl::Status Fetch(const std::function<void()>& underway = nullptr) {
+  absl::Status Fetch(const std::function<void()>& underway = nullptr, uint64_t begin = 0) {
     fetched_.clear();
-    return source_.Fetch(1, [&](std::span<const std::byte> bytes) {
+    const absl::StatusOr<std::string> fingerprint = source_.Fingerprint(1);
+    if (!fingerprint.ok()) return fingerprint.status();
+    return source_.Fetch(1, *fingerprint, begin, [&](std::span<const std::byte> bytes) {
       if (fetched_.empty() && underway) underway();
       fetched_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return absl::OkStatus();
@@ -64,13 +66,36 @@ TEST_F(DirectorySourceTest, StreamsTheWholeFile) {
   EXPECT_TRUE(fetched_ == bytes);
 }
 
+TEST_F(DirectorySourceTest, StreamsWhatLiesBehindTheBeginning) {
+  const std::string bytes = std::string(kManyBytes, 'x') + "the end";
+  WriteFile(store_.WeightPath(1), bytes);
+  ASSERT_TRUE(Fetch(nullptr, kManyBytes).ok());
+  EXPECT_EQ(fetched_, "the end");
+  ASSERT_TRUE(Fetch(nullptr, bytes.size()).ok());
+  EXPECT_EQ(fetched_, "");
+  EXPECT_TRUE(absl::IsOutOfRange(Fetch(nullptr, bytes.size() + 1)));
+}
+
+TEST_F(DirectorySourceTest, DoesNotStreamAnotherFileThanTheOneAskedFor) {
+  WriteFile(store_.WeightPath(1), "first");
+  const std::string fingerprint = *source_.Fingerprint(1);
+  WriteFile(store_.ModelPath("other"), "other");
+  std::filesystem::rename(store_.ModelPath("other"), store_.WeightPath(1));
+  const absl::Status status = source_.Fetch(1, fingerprint, 2, [](std::span<const std::byte>) {
+    ADD_FAILURE() << "bytes of another file";
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
 TEST_F(DirectorySourceTest, AnErrorOfTheSinkEndsTheFetch) {
   WriteFile(store_.WeightPath(1), std::string(kManyBytes, 'x'));
   int calls = 0;
-  const absl::Status status = source_.Fetch(1, [&](std::span<const std::byte>) {
-    ++calls;
-    return absl::ResourceExhaustedError("disk full");
-  });
+  const absl::Status status =
+      source_.Fetch(1, *source_.Fingerprint(1), 0, [&](std::span<const std::byte>) {
+        ++calls;
+        return absl::ResourceExhaustedError("disk full");
+      });
   EXPECT_TRUE(absl::IsResourceExhausted(status));
   EXPECT_EQ(calls, 1);
 }

@@ -46,6 +46,41 @@ TEST_F(LoaderCatalogue, ANewCatalogueServesWithTheWeightsThatServe) {
   EXPECT_TRUE(log_.WaitFor(Kind::kPublished, 1, kCatalogue));
 }
 
+TEST_F(LoaderCatalogue, AStoreWhoseAnswersCostIsSeldomAskedForACatalogueThatItDoesNotHave) {
+  options_.polls_per_absent_catalogue = 1'000'000;
+  Start();
+  PublishAndServe();
+  WaitForPolls();
+  const int asked = catalogue_script_->polls_count;
+  for (int i = 0; i < 5; ++i) WaitForPolls();
+  EXPECT_EQ(catalogue_script_->polls_count, asked);
+  store_.PublishCatalogue({});
+  ASSERT_TRUE(loader_->Reload(Soon()).ok()) << "an operator who asks is answered now";
+  EXPECT_TRUE(ComesToServePair(*loader_, 1, 1));
+  const int found = catalogue_script_->polls_count;
+  WaitForPolls();
+  EXPECT_GT(catalogue_script_->polls_count, found) << "as often as for weights, since it is there";
+}
+
+TEST_F(LoaderCatalogue, ACatalogueThatComesWithNewWeightsIsNoticedWithThem) {
+  options_.polls_per_absent_catalogue = 1'000'000;
+  Start();
+  PublishAndServe();
+  WaitForPolls();
+  store_.PublishCatalogue({});
+  PublishNext();
+  EXPECT_TRUE(ComesToServePair(*loader_, 2, 1));
+}
+
+TEST_F(LoaderCatalogue, ItIsAskedForAgainAfterSoManyPolls) {
+  options_.polls_per_absent_catalogue = 3;
+  Start();
+  PublishAndServe();
+  WaitForPolls();
+  store_.PublishCatalogue({});
+  EXPECT_TRUE(ComesToServePair(*loader_, 1, 1));
+}
+
 TEST_F(LoaderCatalogue, NewWeightsServeWithTheCatalogueThatServes) {
   StartWithPair();
   const std::shared_ptr<const Snapshot> before = Serving();

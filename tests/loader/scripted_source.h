@@ -14,9 +14,11 @@
 namespace fmserve::loader {
 
 struct SourceScript {
-  std::atomic<int> failing_polls = 0;    // so many more polls fail
-  std::atomic<int> failing_fetches = 0;  // so many more fetches fail
-  std::atomic<bool> stall = false;       // a fetch waits in its middle while this holds
+  std::atomic<int> failing_polls = 0;            // so many more polls fail
+  std::atomic<int> failing_fetches = 0;          // so many more fetches fail
+  std::atomic<uint64_t> breaks_after_bytes = 0;  // each fetch does, unless 0
+  std::atomic<uint64_t> fetched_bytes = 0;       // by all fetches
+  std::atomic<bool> stall = false;               // a fetch waits in its middle while this holds
   std::atomic<int> polls_count = 0;
   std::atomic<int> fetches_count = 0;
   std::atomic<bool> deaf = false;      // it does not even end when it is cancelled
@@ -37,18 +39,25 @@ class ScriptedSource : public Source {
     return store_->Poll();
   }
 
-  absl::Status Fetch(uint64_t version, const ByteSink& sink) override {
+  absl::Status Fetch(uint64_t version, const std::string& fingerprint, uint64_t begin,
+                     const ByteSink& sink) override {
     ++script_->fetches_count;
     if (script_->failing_fetches > 0) {
       --script_->failing_fetches;
       return absl::UnavailableError("the connection broke");
     }
-    return store_->Fetch(version, [&](std::span<const std::byte> bytes) {
+    uint64_t left_bytes = script_->breaks_after_bytes;
+    return store_->Fetch(version, fingerprint, begin, [&](std::span<const std::byte> bytes) {
       script_->stalling = script_->stall.load();
       const bool released =
           Eventually([&] { return !script_->stall || (cancelled_ && !script_->deaf); });
       script_->stalling = false;
       if (!released || cancelled_) return absl::CancelledError("the source was cancelled");
+      if (script_->breaks_after_bytes != 0) {
+        if (left_bytes < bytes.size()) return absl::UnavailableError("the connection broke");
+        left_bytes -= bytes.size();
+      }
+      script_->fetched_bytes += bytes.size();
       return sink(bytes);
     });
   }

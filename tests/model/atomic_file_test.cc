@@ -44,6 +44,37 @@ std::string Pattern(size_t size) {
   return text;
 }
 
+TEST_P(AtomicFileTest, GoesOnBehindWhatWasLeft) {
+  const std::string content = Pattern(3'333'333);
+  const std::string temporary_path = folder_ + "/part";
+  for (const size_t end : {0UL, 1'000'000UL, 2'500'000UL}) {
+    absl::StatusOr<AtomicFile> file = AtomicFile::Resume(Path(), temporary_path, GetParam());
+    ASSERT_TRUE(file.ok()) << file.status();
+    const size_t begin = file->size_bytes();
+    ASSERT_LE(begin, end);
+    ASSERT_TRUE(file->Append(Bytes(content.substr(begin, end - begin))).ok());
+    ASSERT_TRUE(file->Flush().ok());
+    file->Leave();
+  }
+  EXPECT_FALSE(std::filesystem::exists(Path()));
+  absl::StatusOr<AtomicFile> file = AtomicFile::Resume(Path(), temporary_path, GetParam());
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->size_bytes(), 2UL << 20) << "whole pieces";
+  ASSERT_TRUE(file->Append(Bytes(content.substr(file->size_bytes()))).ok());
+  ASSERT_TRUE(file->Commit().ok());
+  EXPECT_TRUE(Content() == content);
+  EXPECT_EQ(FilesCount(), 1U);
+}
+
+TEST_P(AtomicFileTest, AResumedFileThatIsNotLeftDisappears) {
+  {
+    absl::StatusOr<AtomicFile> file = AtomicFile::Resume(Path(), folder_ + "/part", GetParam());
+    ASSERT_TRUE(file.ok()) << file.status();
+    ASSERT_TRUE(file->Append(Bytes("content")).ok());
+  }
+  EXPECT_EQ(FilesCount(), 0U);
+}
+
 TEST_P(AtomicFileTest, HoldsWhatWasAppendedWhateverTheSizesOfThePieces) {
   for (const size_t size : {0UL, 1UL, 4095UL, 4096UL, 1UL << 20, (1UL << 20) + 1, 3'333'333UL}) {
     for (const size_t piece : {1000UL, 131072UL, 5'000'000UL}) {

@@ -39,6 +39,7 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(config->models(0).budget_ms(), 20U);
   EXPECT_EQ(config->models(0).poll_interval_ms(), 5000U);
   EXPECT_EQ(config->models(0).cached_versions(), 3U);
+  EXPECT_EQ(config->models(0).fetch_mib_per_s(), 0U);
   EXPECT_EQ(config->models(0).gates().max_file_mib(), 16384U);
   EXPECT_EQ(config->models(0).gates().golden_tolerance(), 1e-4);
   EXPECT_FALSE(config->models(0).gates().allow_no_goldens());
@@ -106,8 +107,12 @@ models:
     budget_ms: 7
     poll_interval_ms: 10
     cached_versions: 9
+    fetch_mib_per_s: 40
     gates: {max_file_mib: 5, golden_tolerance: 0.5, allow_no_goldens: true, allow_version_decrease: true}
     catalogue: {item_vectors: INT8}
+  - name: cold
+    store: s3://models/ads
+    s3: {endpoint_url: "https://ceph.example:7480", region: eu-central-1, addressing: PATH, ca_file: ca.pem, profile: ads, stall_seconds: 9}
 limits: {max_message_kib: 1, max_candidates: 2, max_features_per_list: 3, max_features_per_request: 4, max_string_bytes: 5}
 scoring_threads: 6
 overload: {adaptive: false, max_in_flight: 7, max_in_flight_mib: 9, retry_delay_ms: 8}
@@ -123,12 +128,24 @@ overload: {adaptive: false, max_in_flight: 7, max_in_flight_mib: 9, retry_delay_
   EXPECT_TRUE(config->models(1).gates().allow_no_goldens());
   EXPECT_EQ(config->models(1).gates().golden_tolerance(), 0.5);
   EXPECT_EQ(config->models(1).catalogue().item_vectors(), v1::CatalogueConfig::INT8);
+  EXPECT_EQ(config->models(1).fetch_mib_per_s(), 40U);
+  EXPECT_EQ(config->models(2).poll_interval_ms(), 15000U) << "each is a request that costs";
+  EXPECT_EQ(config->models(2).s3().endpoint_url(), "https://ceph.example:7480");
+  EXPECT_EQ(config->models(2).s3().addressing(), v1::S3Config::PATH);
+  EXPECT_EQ(config->models(2).s3().stall_seconds(), 9U);
   EXPECT_EQ(config->limits().max_string_bytes(), 5U);
   EXPECT_EQ(config->scoring_threads(), 6U);
   EXPECT_FALSE(config->overload().adaptive());
   EXPECT_EQ(config->overload().max_in_flight(), 7U);
   EXPECT_EQ(config->overload().max_in_flight_mib(), 9U);
   EXPECT_EQ(config->overload().retry_delay_ms(), 8U);
+}
+
+TEST(ConfigTest, AStoreInS3HasABucketAndAFolderHasNoS3) {
+  EXPECT_THAT(ErrorOf("cache_dir: c\nmodels: [{name: ctr, store: \"s3://\"}]\n"),
+              HasSubstr("f.yaml:2: models[0].store: "));
+  EXPECT_EQ(ErrorOf("cache_dir: c\nmodels:\n  - name: ctr\n    store: d\n    s3: {region: r}\n"),
+            "f.yaml:5: models[0].s3: belongs to a store of s3://BUCKET/PREFIX");
 }
 
 TEST(ConfigTest, UnknownKeyNamesItsLineAndTheNearestKey) {
