@@ -75,7 +75,8 @@ class HashingCopy {
 
 absl::Status SleepFor(TokenBucket::Clock::duration duration, model::Checkpoint checkpoint) {
   const auto end = TokenBucket::Clock::now() + duration;
-  for (auto left = duration; left > left.zero(); left = end - TokenBucket::Clock::now()) {
+  for (auto left = duration; left > TokenBucket::Clock::duration::zero();
+       left = end - TokenBucket::Clock::now()) {
     std::this_thread::sleep_for(std::min<TokenBucket::Clock::duration>(left, kLongestSleep));
     if (absl::Status status = checkpoint(); !status.ok()) return status;
   }
