@@ -24,6 +24,7 @@ import direct
 ACCESS_KEY = "TESTAK"
 SECRET_KEY = "TESTSK"
 PATIENCE_S = 120
+MONITOR_ATTEMPTS = 10
 CONFIG = """[global]
 fsid = {fsid}
 mon_host = v1:127.0.0.1:{mon_port}
@@ -85,6 +86,16 @@ class Radosgw:
             raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}: {done.stderr.strip()}")
         return done.stdout if done.returncode == 0 else ""
 
+    def ceph(self, *command):
+        """Asks the monitor, again when it refuses: on a busy machine a young one does now and then. Asking twice does no
+        harm."""
+        for _ in range(MONITOR_ATTEMPTS - 1):
+            try:
+                return self.run("ceph", "--connect-timeout", "10", *command)
+            except RuntimeError:
+                time.sleep(1)
+        return self.run("ceph", "--connect-timeout", "10", *command)
+
     def launch(self, name, *command):
         with open(self.folder / f"log/{name}.out", "wb") as log:
             process = subprocess.Popen([*map(str, command), "-c", str(self.config)], stdout=log, stderr=log,
@@ -124,11 +135,11 @@ class Radosgw:
 
     def start_osd(self):
         osd = str(uuid.uuid4())
-        self.run("ceph", "osd", "new", osd)
+        self.ceph("osd", "new", osd)
         self.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
-        self.run("ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h")
+        self.ceph("osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h")
         self.launch("osd", "ceph-osd", "-f", "-i", "0")
-        self.wait_until("the OSD", lambda: "1 up" in self.run("ceph", "osd", "stat"))
+        self.wait_until("the OSD", lambda: "1 up" in self.ceph("osd", "stat"))
 
     def start_gateway(self, port):
         self.launch("rgw", "radosgw", "-f", "-n", "client.rgw")
