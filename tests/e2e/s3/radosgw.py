@@ -23,7 +23,7 @@ import direct
 
 ACCESS_KEY = "TESTAK"
 SECRET_KEY = "TESTSK"
-PATIENCE_S = 120
+PATIENCE_S = 60
 MONITOR_ATTEMPTS = 10
 CONFIG = """[global]
 fsid = {fsid}

@@ -31,7 +31,11 @@ def program(name):
 
 def prepare():
     """Starts radosgw and makes what all tests need. stop() is its counterpart."""
-    radosgw.Radosgw(FOLDER).start()
+    try:
+        radosgw.Radosgw(FOLDER).start()
+    except RuntimeError as error:
+        print(f"once more: {error}", flush=True)
+        radosgw.Radosgw(FOLDER).start()
     for seed, (name, rows) in enumerate(FILES.items(), start=1):
         subprocess.run([program("make_weights"), "--rows", str(rows), "--seed", str(seed), "--out",
                         FOLDER / f"{name}.fmw", "--data", FOLDER], check=True, stdout=subprocess.DEVNULL)
