@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "loader/gates_of_metadata.h"
 #include "model/feature_encoder.h"
 
@@ -37,9 +38,15 @@ GateResult CheckPublished(const GateOptions& options, const ManifestGateInput& i
                                ? (published_unix_us - input.now_unix_us) / 1'000'000
                                : 0;
   if (ahead_s > options.max_published_ahead_s) {
-    return Fail("age", absl::StrCat("it was published ", ahead_s, " s in the future; at most ",
-                                    options.max_published_ahead_s,
-                                    " s are taken for clocks that disagree"));
+    // Without the time that is left: each poll would find something else wrong.
+    return Fail(
+        "age",
+        absl::StrCat("it was published at ",
+                     absl::FormatTime(absl::RFC3339_sec,
+                                      absl::FromUnixMicros(static_cast<int64_t>(published_unix_us)),
+                                      absl::UTCTimeZone()),
+                     ", in the future; at most ", options.max_published_ahead_s,
+                     " s are taken for clocks that disagree"));
   }
   if (!options.refuse_older || published_unix_us >= input.serving_published_unix_us) return {};
   return Fail("age", absl::StrCat("it was published before version ", input.serving_version,

@@ -257,7 +257,7 @@ class CredentialTest(stage.S3Test):
         subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
         self.publish("small")
         self.server_environment["LD_PRELOAD"] = str(library)
-        self.start_server()
+        self.start_server(model="    gates: {max_published_ahead_s: 86400}\n")  # else all is published in the future
         self.wait_for_version(1)
         refused = [seen for seen in self.proxy.seen if seen.status == 403]
         self.assertEqual(len(refused), 1, "the first answer tells what time it is")
