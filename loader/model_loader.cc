@@ -76,6 +76,7 @@ ModelStatus ModelLoader::Impl::GetStatus() const {
   status.snapshot_bytes = slot_.mapped_bytes();
   status.swaps_count = swaps_count_;
   status.poll_failures_count = poll_failures_count_;
+  status.delta_fetches = delta_fetches_;
   return status;
 }
 

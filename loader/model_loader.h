@@ -4,6 +4,7 @@
 #ifndef FMSERVE_LOADER_MODEL_LOADER_H_
 #define FMSERVE_LOADER_MODEL_LOADER_H_
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "loader/delta_fetch.h"
 #include "loader/gate.h"
 #include "loader/model_slot.h"
 #include "loader/source.h"
@@ -48,7 +50,8 @@ struct ModelStatus {
   uint64_t huge_page_bytes = 0;        // of these, what lies on 2 MB pages
   uint64_t swaps_count = 0;
   uint64_t poll_failures_count = 0;  // polls and fetches that failed for a passing reason
-  uint64_t catalogue_version = 0;    // that serves; 0: none
+  std::array<uint64_t, kDeltaOutcomesCount> delta_fetches{};  // by DeltaOutcome
+  uint64_t catalogue_version = 0;                             // that serves; 0: none
   uint64_t previous_catalogue_version = 0;
   uint64_t loading_catalogue_version = 0;
   uint64_t catalogue_published_unix_us = 0;  // as published_unix_us
@@ -75,7 +78,8 @@ struct LoaderEvent {
     kPinned,
     kUnpinned,
     kFailed,
-    kRecovered
+    kRecovered,
+    kDeltaFailed  // the whole file was fetched instead
   };
   Kind kind = Kind::kPublished;
   std::string model;

@@ -99,11 +99,26 @@ Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
                          const Progress& progress) {
   if (absl::Status status = checkpoint(); !status.ok()) return Fail(std::move(status));
   progress(LoadState::kFetching);
+  Source& source = job.artifact == Artifact::kWeights ? weights_ : *catalogues_;
+  const absl::StatusOr<std::string> fingerprint = source.Fingerprint(job.manifest.version);
+  if (!fingerprint.ok()) return Fail(fingerprint.status());
+  if (job.artifact != Artifact::kWeights || job.manifest.deltas.empty())
+    return FetchWhole(job, *fingerprint, checkpoint, progress);
+  const DeltaBase base{.file = job.serving == nullptr ? nullptr : &job.serving->file(),
+                       .sha256 = job.serving_sha256};
+  DeltaBuild built = BuildFromDelta(source, cache_, job.manifest, base, checkpoint);
+  if (!built.interrupted.ok()) return Fail(std::move(built.interrupted));
+  Prepared prepared = built.file ? Keep(job, *fingerprint, *built.file, checkpoint, progress)
+                                 : FetchWhole(job, *fingerprint, checkpoint, progress);
+  prepared.delta = std::move(built.report);
+  return prepared;
+}
+
+Prepared Preparer::FetchWhole(const PrepareJob& job, const std::string& fingerprint,
+                              model::Checkpoint checkpoint, const Progress& progress) {
   const Manifest& manifest = job.manifest;
   Source& source = job.artifact == Artifact::kWeights ? weights_ : *catalogues_;
   const bool named = !manifest.sha256.empty();
-  const absl::StatusOr<std::string> fingerprint = source.Fingerprint(manifest.version);
-  if (!fingerprint.ok()) return Fail(fingerprint.status());
   absl::StatusOr<model::AtomicFile> file = model::AtomicFile::Create(
       cache_.Path(job.artifact, manifest.version), model::AtomicFile::Writing::kDirect);
   if (!file.ok()) return Fail(file.status());
@@ -113,33 +128,40 @@ Prepared Preparer::Fetch(const PrepareJob& job, model::Checkpoint checkpoint,
     return appended.ok() ? checkpoint() : appended;
   });
   if (copy.too_long()) {
-    return Reject(job, *fingerprint, named ? "checksum" : "size",
+    return Reject(job, fingerprint, named ? "checksum" : "size",
                   absl::StrCat("the file has more than the ", copy.max_bytes(), " bytes that the ",
                                named ? "manifest says" : "server takes"));
   }
   if (BlamesContent(status))
-    return Reject(job, *fingerprint, "fetch", std::string(status.message()));
+    return Reject(job, fingerprint, "fetch", std::string(status.message()));
   if (!status.ok()) return Fail(status);
   PrepareJob fetched = job;
   fetched.manifest.size_bytes = copy.size_bytes();
   fetched.manifest.sha256 = copy.HexDigest();
   if (named && fetched.manifest.size_bytes != manifest.size_bytes) {
-    return Reject(job, *fingerprint, "checksum",
+    return Reject(job, fingerprint, "checksum",
                   absl::StrCat("the file has ", copy.size_bytes(), " bytes, the manifest says ",
                                manifest.size_bytes));
   }
   if (named && fetched.manifest.sha256 != manifest.sha256) {
-    return Reject(job, *fingerprint, "checksum",
+    return Reject(job, fingerprint, "checksum",
                   absl::StrCat("the file's SHA-256 is ", fetched.manifest.sha256,
                                ", the manifest says ", manifest.sha256));
   }
   if (absl::Status flushed = file->Flush(); !flushed.ok()) return Fail(std::move(flushed));
-  Prepared prepared = Verify(fetched, file->temporary_path(), *fingerprint, checkpoint, progress);
-  if (prepared.outcome != Outcome::kReady) {
-    prepared.rejection.sha256 = manifest.sha256;
-    return prepared;
-  }
-  if (absl::Status committed = file->Commit(); !committed.ok()) return Fail(std::move(committed));
+  Prepared prepared = Keep(fetched, fingerprint, *file, checkpoint, progress);
+  if (prepared.outcome != Outcome::kReady) prepared.rejection.sha256 = manifest.sha256;
+  return prepared;
+}
+
+// Verifies what lies in `file`, whole and flushed, and gives it its name.
+Prepared Preparer::Keep(const PrepareJob& fetched, const std::string& fingerprint,
+                        model::AtomicFile& file, model::Checkpoint checkpoint,
+                        const Progress& progress) {
+  Prepared prepared = Verify(fetched, file.temporary_path(), fingerprint, checkpoint, progress);
+  prepared.manifest.deltas.clear();  // of no use to who has the file
+  if (prepared.outcome != Outcome::kReady) return prepared;
+  if (absl::Status committed = file.Commit(); !committed.ok()) return Fail(std::move(committed));
   return prepared;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <thread>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "loader/file_util.h"
 #include "loader/gate.h"
 #include "loader/pacer.h"
+#include "loader/publish_delta.h"
 #include "loader/sha256.h"
 #include "model/atomic_file.h"
 #include "model/catalogue_file.h"
@@ -115,6 +117,27 @@ absl::Status CopyStamped(const std::string& path, model::AtomicFile& copy, Manif
   return absl::AbortedError(absl::StrCat(path, ": changed while it was copied; publish it again"));
 }
 
+// Leaves the delta that the options ask for, if it is worth it, and names it in the manifest.
+absl::Status AddDelta(const PublishOptions& options, const std::string& folder, Pacer& pacer,
+                      Manifest& manifest) {
+  using DeltaFrom = PublishOptions::DeltaFrom;
+  if (options.delta_from == DeltaFrom::kNone) return absl::OkStatus();
+  const bool automatic = options.delta_from == DeltaFrom::kAuto;
+  std::string base = options.delta_base;
+  std::string expected_sha256;
+  if (automatic) {
+    const absl::StatusOr<Manifest> previous = DirectorySource(options.store, options.model).Poll();
+    if (!previous.ok()) return absl::OkStatus();
+    base = absl::StrCat(folder, "/", WeightFileName(previous->version));
+    expected_sha256 = previous->sha256;
+  }
+  absl::StatusOr<std::optional<ManifestDelta>> delta = WritePublishedDelta(
+      base, expected_sha256, folder, manifest, [&pacer] { return pacer.Step(); });
+  if (!delta.ok()) return automatic ? absl::OkStatus() : delta.status();
+  if (*delta) manifest.deltas.push_back(**std::move(delta));
+  return absl::OkStatus();
+}
+
 // Copies what was found fit to serve, under the lock of its folder.
 absl::StatusOr<Manifest> PublishFit(const std::string& path, const PublishOptions& options,
                                     Artifact artifact, Pacer& pacer) {
@@ -134,6 +157,10 @@ absl::StatusOr<Manifest> PublishFit(const std::string& path, const PublishOption
   if (absl::Status status = copy->Commit(model::AtomicFile::IfExists::kRefuse); !status.ok())
     return status;
 
+  if (artifact == Artifact::kWeights) {
+    if (absl::Status status = AddDelta(options, folder, pacer, manifest); !status.ok())
+      return status;
+  }
   manifest.published_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
   const absl::Status status =
       WriteSmallFile(absl::StrCat(folder, "/", kManifestFileName), SerializeManifest(manifest));

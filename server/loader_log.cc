@@ -28,6 +28,8 @@ std::pair<LogLevel, absl::string_view> Describe(Kind kind) {
       return {LogLevel::kInfo, "version_unpinned"};
     case Kind::kFailed:
       return {LogLevel::kWarning, "load_failed"};
+    case Kind::kDeltaFailed:
+      return {LogLevel::kWarning, "delta_failed"};
     case Kind::kRecovered:
       break;
   }
