@@ -124,7 +124,7 @@ def parsing(bin_dir):
 
 def wire(_bin_dir):
     """Server CPU of whole requests beside an echo."""
-    report = report_of(["bench/wire_cost.sh", "--rounds", "5", "--seconds", "1.5"])
+    report = report_of(["bench/wire_cost.sh", "--rounds", "4", "--seconds", "1.5"])
     for name, cost in report["cpu_us_per_request"].items():
         yield summary_row(f"server CPU of a request, 200 candidates: {name}", "us", cost)
     for ratio in report["ratios"]:
@@ -134,7 +134,7 @@ def wire(_bin_dir):
 
 def overload(_bin_dir):
     """What is left of a server at three times the load that it can carry."""
-    report = report_of(["bench/overload.sh", "--rounds", "3", "--seconds", "4"])
+    report = report_of(["bench/overload.sh", "--rounds", "3", "--seconds", "3"])
     if report is None:
         return
     name = f"three times the load, {report['candidates']} candidates, friendly"

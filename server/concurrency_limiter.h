@@ -5,7 +5,9 @@
 // window, by additive increase and multiplicative decrease (AIMD; Chiu and Jain, "Analysis of the
 // increase and decrease algorithms for congestion avoidance in computer networks", 1989; as a
 // server's limit: AIMDLimit of github.com/Netflix/concurrency-limits). Sign of congestion is a wait
-// above a fixed share of the budget. docs/decisions/0034 says why not a gradient.
+// above a fixed share of the budget in a queue that stands: for a while nobody waited less, or
+// someone was refused (CoDel; Nichols and Jacobson, "Controlling queue delay", 2012, RFC 8289). A
+// burst that drains by itself is none. docs/decisions/0034 says why not a gradient.
 #ifndef FMSERVE_SERVER_CONCURRENCY_LIMITER_H_
 #define FMSERVE_SERVER_CONCURRENCY_LIMITER_H_
 
@@ -59,13 +61,18 @@ class ConcurrencyLimiter {
  private:
   std::chrono::nanoseconds ExpectedWait(size_t in_flight) const;
   void Adapt(const FinishedRequest& request);
+  void NoteWait(const FinishedRequest& request, double wait_share);
 
   const LimiterOptions options_;
   std::atomic<size_t> in_flight_{0};
   std::atomic<uint64_t> bytes_in_flight_{0};
   std::atomic<double> limit_;
   std::atomic<int64_t> last_decrease_ns_;  // of the clock
-  std::atomic<int64_t> mean_work_ns_{0};   // per request, over the last 16 or so
+  std::atomic<int64_t> interval_end_ns_{0};
+  std::atomic<double> least_wait_share_;  // of the budget, of who ended in this interval
+  std::atomic<bool> refused_{false};      // someone, by the limit, in this interval
+  std::atomic<bool> congested_{false};    // the interval before it
+  std::atomic<int64_t> mean_work_ns_{0};  // per request, over the last 16 or so
 };
 
 }  // namespace fmserve::server

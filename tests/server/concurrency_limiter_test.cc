@@ -58,6 +58,24 @@ class Simulation {
     now_ = end;
   }
 
+  // All threads stand still, as when a machine's host gives its processors to others. Requests come
+  // in all the same.
+  void StandStill(double load, nanoseconds duration, Phase* phase) {
+    std::priority_queue<Running> later;
+    for (; !running_.empty(); running_.pop()) {
+      Running running = running_.top();
+      running.finished.ended += duration;
+      later.push(running);
+    }
+    while (later.size() < options_.threads) {
+      ++phase->sent;
+      EXPECT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
+      later.push({{now_, now_, now_ + duration, kBudget, 0}, phase});
+    }
+    running_ = std::move(later);
+    Run(load, duration, phase);
+  }
+
   // What the threads can do in this time.
   double Capacity(nanoseconds duration) const {
     return static_cast<double>(options_.threads) * static_cast<double>(duration.count()) /
@@ -151,6 +169,18 @@ TEST_P(LimiterUnderLoadTest, ThreeTimesTheLoadKeepsTheGoodputAndTheAdmittedAreIn
   EXPECT_LT(triple.P99(), kBudget);
 }
 
+TEST_P(LimiterUnderLoadTest, QueueOfAShortStandstillDrainsAndNobodyIsRefusedForIt) {
+  Phase phase;
+  simulation_.Run(0.5, seconds(1), &phase);
+  const size_t limit = simulation_.limiter().limit();
+  for (int i = 0; i < 20; ++i) {
+    simulation_.StandStill(0.5, milliseconds(8), &phase);
+    simulation_.Run(0.5, milliseconds(200), &phase);
+  }
+  EXPECT_EQ(simulation_.limiter().limit(), limit);
+  EXPECT_LE(phase.refused, phase.sent / 1000);
+}
+
 TEST_P(LimiterUnderLoadTest, RecoversWithinATenthOfASecondWhenTheLoadFalls) {
   Phase triple;
   Phase falling;
@@ -220,15 +250,24 @@ TEST_F(LimiterTest, LongWorkWithoutWaitingDoesNotLowerIt) {
   EXPECT_EQ(limiter_.limit(), before);
 }
 
-TEST_F(LimiterTest, RequestsOfOneJamLowerItOnce) {
-  const Clock::TimePoint arrival = now_;
-  const size_t before = limiter_.limit();
-  for (int i = 0; i < 10; ++i) ASSERT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
+TEST_F(LimiterTest, QueueThatStandsLowersItToAPartOfThoseUnderWay) {
+  for (int i = 0; i < 40; ++i) ASSERT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
+  for (int i = 0; i < 10; ++i) Finish(kBudget, {});
+  EXPECT_LT(limiter_.limit(), 20U);
+}
+
+TEST_F(LimiterTest, OneWhoDidNotWaitShowsThatTheQueueDoesNotStand) {
+  for (int i = 0; i < 40; ++i) ASSERT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
+  for (int i = 0; i < 40; ++i) Finish(i % 2 == 0 ? nanoseconds(0) : kBudget, {});
+  EXPECT_EQ(limiter_.limit(), 100U);
+}
+
+TEST_F(LimiterTest, LongWaitsWithLongPausesBetweenThemAreNoQueue) {
   for (int i = 0; i < 10; ++i) {
-    const Clock::TimePoint started = arrival + kBudget + milliseconds(i);
-    limiter_.Finish({arrival, started, started + milliseconds(1), kBudget, 0});
+    AdmitAndFinish(kBudget, {});
+    now_ += seconds(1);
   }
-  EXPECT_EQ(limiter_.limit(), before / 2);
+  EXPECT_EQ(limiter_.limit(), 100U);
 }
 
 TEST_F(LimiterTest, BeginsAtItsMaximumAndGrowsBackToIt) {
@@ -266,8 +305,8 @@ TEST_F(LimiterTest, RequestWhoseTimeThoseBeforeItTakeIsTooLate) {
   AdmitAndFinish({}, milliseconds(4));
   for (int i = 0; i < 6; ++i) ASSERT_EQ(limiter_.Admit(kBudget, 0), Admission::kAdmitted);
   // Four wait, for two threads that take 4 ms each.
-  EXPECT_EQ(limiter_.Admit(milliseconds(8), 0), Admission::kTooLate);
-  EXPECT_EQ(limiter_.Admit(milliseconds(9), 0), Admission::kAdmitted);
+  EXPECT_EQ(limiter_.Admit(milliseconds(10), 0), Admission::kTooLate);
+  EXPECT_EQ(limiter_.Admit(milliseconds(11), 0), Admission::kAdmitted);
 }
 
 TEST_F(LimiterTest, OneRequestThatWasPutAsideForLongMakesNobodyTooLate) {
