@@ -8,12 +8,21 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "model/delta_frame.h"
 #include "model/delta_layout.h"
 #include "model/section_table.h"
 #include "model/weight_delta.h"
 
 namespace fmserve::model {
+
+// Slots, counts or names that are worked on between two checkpoints.
+inline constexpr uint64_t kSlotsPerStep = 512;
+
+// What every complaint about a delta begins with.
+inline absl::Status Lies(const std::string& what) {
+  return absl::DataLossError(absl::StrCat("the delta: ", what));
+}
 
 // Once, one thread. Everything outlives it.
 class DeltaApplication {

@@ -94,6 +94,28 @@ class SlotReader {
   uint64_t next_ = 0;  // the smallest slot that may come
 };
 
+// Walks through ascending slots of a section beside a loop over all slots.
+class SlotCursor {
+ public:
+  SlotCursor(const Section& section, uint64_t slots_count) : reader_(section, slots_count) {}
+
+  // Whether `slot`, which only grows, is the next one; then goes on.
+  absl::StatusOr<bool> Take(uint64_t slot) {
+    if (!started_ || (next_ && *next_ < slot)) {
+      absl::StatusOr<std::optional<uint32_t>> next = reader_.Next();
+      if (!next.ok()) return next.status();
+      next_ = *next;
+      started_ = true;
+    }
+    return next_ && *next_ == slot;
+  }
+
+ private:
+  SlotReader reader_;
+  bool started_ = false;
+  std::optional<uint32_t> next_;
+};
+
 }  // namespace fmserve::model
 
 #endif  // FMSERVE_MODEL_DELTA_FRAME_H_
