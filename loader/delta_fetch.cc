@@ -19,6 +19,12 @@ std::string ScratchPath(const Cache& cache, const Manifest& manifest) {
   return absl::StrCat(cache.Path(Artifact::kWeights, manifest.version), ".delta");
 }
 
+// Whether an error of applying it speaks of the delta, not of a full disk.
+bool BlamesDelta(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsDataLoss(status) ||
+         absl::IsUnimplemented(status);
+}
+
 // One build. `interrupted` is what the checkpoint said, if anything.
 class DeltaBuilder {
  public:
@@ -43,7 +49,10 @@ class DeltaBuilder {
         cache_.Path(Artifact::kWeights, manifest_.version), AtomicFile::Writing::kDirect);
     if (!file.ok()) return Ended(DeltaOutcome::kFetchFailed, file.status());
     status = Apply(base, delta_file->temporary_path(), *file);
-    if (!status.ok()) return Ended(DeltaOutcome::kMismatch, status);
+    if (!status.ok()) {
+      return Ended(BlamesDelta(status) ? DeltaOutcome::kMismatch : DeltaOutcome::kFetchFailed,
+                   status);
+    }
     build.report.outcome = DeltaOutcome::kApplied;
     build.file = *std::move(file);
     return build;

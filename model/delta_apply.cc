@@ -59,6 +59,7 @@ absl::Status DeltaApplication::ReadImage(uint64_t max_bytes) {
   const uint64_t table_end = TableEnd(header_.sections_count);
   if (image.size() != table_end + header_.sections_count)
     return Lies("the image is not a header, a table and a source per section");
+  if (header_.sections_count == 0) return Lies("the result has no sections");
   entries_.resize(header_.sections_count);
   sources_.resize(header_.sections_count);
   std::memcpy(entries_.data(), image.data() + sizeof(header_), table_end - sizeof(header_));
