@@ -35,7 +35,7 @@ absl::Status CheckDelta(const ManifestDelta& delta, uint64_t version) {
   if (delta.size_bytes == 0) return absl::InvalidArgumentError("\"size_bytes\" is 0");
   if (!IsSha256(delta.base_sha256) || !IsSha256(delta.sha256)) {
     return absl::InvalidArgumentError(
-        "\"base_sha256\" and \"sha256\" must be 64 lower-case hexadecimal digits");
+        R"("base_sha256" and "sha256" must be 64 lower-case hexadecimal digits)");
   }
   if (delta.file == DeltaFileName(delta.base_version, version)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(

@@ -47,7 +47,7 @@ DeltaModel Moved(DeltaModel model, uint64_t removed, uint64_t added) {
 
 class EachQuantizationDeltaTest : public testing::TestWithParam<Quantization> {
  protected:
-  DeltaModel Base(uint64_t rows_count) const {
+  static DeltaModel Base(uint64_t rows_count) {
     DeltaModel model = ModelOfRows(rows_count);
     model.quantization = GetParam();
     return model;
