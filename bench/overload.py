@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Drives the server of overload.sh: how much it can carry, and what is left of that at three times the load.
 
-Exits with 1 if a bar is missed, with 2 if nothing could be measured.
+Exits with 1 if a bar is missed, with 2 if it cannot measure, with 3 if the machine was too busy for any round to count.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 
+from measure import NOTHING_COUNTS
 from server_cpu import cpu_seconds
 
 FIRST_LOAD = 0.6  # of a closed loop's rate; then more and more, until the goodput falls
@@ -43,9 +44,9 @@ def stolen_seconds():
         return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
-def fail(message):
+def fail(message, code=2):
     print(f"overload.py: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 class Driver:
@@ -205,7 +206,7 @@ def main():
         if len(rounds) == arguments.rounds:
             break
     if not rounds:
-        fail("no round counts, so this run says nothing; run it again when the machine is quiet")
+        fail("no round counts, so this run says nothing; run it again when the machine is quiet", NOTHING_COUNTS)
     report = {"candidates": arguments.candidates, "form": arguments.form, "loads": table, "rounds": rounds}
     for name, (kind, bar) in BARS.items():
         values = [r[name] for r in rounds]

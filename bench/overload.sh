@@ -6,8 +6,8 @@
 # and within the budget, counted from when the request was due. Then it offers half of that, for some seconds three times it,
 # and half again. Requests have the budget as their gRPC deadline, and are not sent again when they are refused.
 #
-# A round in which the host of a virtual machine gave more than 2 % of the processors to others is made again. Exits with 2
-# when no round counts, or the generator's processors are too few to offer three times the load.
+# A round in which the host of a virtual machine gave more than 2 % of the processors to others is made again. Exits with 3
+# when no round counts, with 2 when the generator's processors are too few to offer three times the load.
 #
 # Fails when the goodput at three times the load is below 90 % of the maximum, when the p99 of answered requests is above the
 # budget, or when it takes more than 1 s after the load has fallen until 99 % of the requests are answered in time again.

@@ -82,6 +82,20 @@ absl::Status DirectorySource::Fetch(uint64_t version, const std::string& fingerp
   return CheckUnchanged(*file, path, fingerprint);
 }
 
+absl::Status DirectorySource::FetchDelta(const std::string& name, const ByteSink& sink) {
+  const std::string path = absl::StrCat(folder_, "/", name);
+  const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
+  if (!file.ok()) return file.status();
+  std::vector<std::byte> buffer(kReadBytes);
+  while (true) {
+    if (cancelled_) return absl::CancelledError("the source was cancelled");
+    const absl::StatusOr<size_t> count = ReadFull(*file, buffer, path);
+    if (!count.ok()) return count.status();
+    if (*count == 0) return absl::OkStatus();
+    if (absl::Status status = sink(std::span(buffer).first(*count)); !status.ok()) return status;
+  }
+}
+
 absl::StatusOr<std::vector<uint64_t>> DirectorySource::ListVersions(size_t limit) {
   std::vector<uint64_t> versions;
   std::error_code error;

@@ -18,6 +18,7 @@ class DirectorySource : public Source {
   absl::StatusOr<Manifest> Poll() override;
   absl::Status Fetch(uint64_t version, const std::string& fingerprint, uint64_t begin,
                      const ByteSink& sink) override;
+  absl::Status FetchDelta(const std::string& name, const ByteSink& sink) override;
   absl::StatusOr<std::vector<uint64_t>> ListVersions(size_t limit) override;
   absl::StatusOr<std::string> Fingerprint(uint64_t version) override;
   void Cancel() override { cancelled_ = true; }  // seen between reads of 1 MiB

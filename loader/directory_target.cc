@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "loader/directory_source.h"
+#include "loader/publish_delta.h"
 
 namespace fmserve::loader {
 namespace {
@@ -57,9 +58,27 @@ absl::StatusOr<uint64_t> DirectoryTarget::Claim(uint64_t /*size_bytes*/) {
   return version;
 }
 
+absl::Status DirectoryTarget::AddDelta(Manifest& manifest, model::Checkpoint checkpoint) {
+  using DeltaFrom = PublishOptions::DeltaFrom;
+  if (options_.delta_from == DeltaFrom::kNone) return absl::OkStatus();
+  const bool automatic = options_.delta_from == DeltaFrom::kAuto;
+  std::string base = options_.delta_base;
+  std::string expected_sha256;
+  if (automatic) {
+    const absl::StatusOr<Manifest> previous =
+        DirectorySource(options_.store, options_.model).Poll();
+    if (!previous.ok()) return absl::OkStatus();
+    base = absl::StrCat(folder_, "/", WeightFileName(previous->version));
+    expected_sha256 = previous->sha256;
+  }
+  absl::StatusOr<std::optional<ManifestDelta>> delta =
+      WritePublishedDelta(base, expected_sha256, folder_, manifest, checkpoint);
+  if (!delta.ok()) return automatic ? absl::OkStatus() : delta.status();
+  if (*delta) manifest.deltas.push_back(**std::move(delta));
+  return absl::OkStatus();
+}
+
 absl::Status DirectoryTarget::Commit(const Manifest& manifest) {
-  const absl::Status status = file_->Commit(model::AtomicFile::IfExists::kRefuse);
-  if (!status.ok()) return status;
   return WriteSmallFile(absl::StrCat(folder_, "/", kManifestFileName), SerializeManifest(manifest));
 }
 

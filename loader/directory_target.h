@@ -21,6 +21,8 @@ class DirectoryTarget : public PublishTarget {
 
   absl::StatusOr<uint64_t> Claim(uint64_t size_bytes) override;
   absl::Status Append(std::span<const std::byte> bytes) override { return file_->Append(bytes); }
+  absl::Status Finish() override { return file_->Commit(model::AtomicFile::IfExists::kRefuse); }
+  absl::Status AddDelta(Manifest& manifest, model::Checkpoint checkpoint) override;
   absl::Status Commit(const Manifest& manifest) override;
 
  private:

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,12 +23,26 @@ constexpr const char* ArtifactName(Artifact artifact) {
   return artifact == Artifact::kWeights ? "weights" : "catalogue";
 }
 
+// A delta (model/DELTA_FORMAT.md) that lies beside the file of a version.
+struct ManifestDelta {
+  uint64_t base_version = 0;  // what it is for, by number …
+  std::string base_sha256{};  // … and, which is what counts, by SHA-256
+  uint64_t size_bytes = 0;
+  std::string sha256{};  // of the delta
+  std::string file{};    // DeltaFileName
+
+  bool operator==(const ManifestDelta&) const = default;
+};
+
+inline constexpr size_t kMaxManifestDeltas = 8;
+
 struct Manifest {
   std::string model{};
   uint64_t version = 0;  // 1 to 10^18
   uint64_t size_bytes = 0;
   std::string sha256{};  // of the whole file, 64 lower-case hexadecimal digits
   uint64_t published_unix_us = 0;
+  std::vector<ManifestDelta> deltas{};  // at most kMaxManifestDeltas; of weights
 
   bool operator==(const Manifest&) const = default;
 };
@@ -37,8 +52,9 @@ inline constexpr uint64_t kMaxVersion = 1'000'000'000'000'000'000;
 inline constexpr char kManifestFileName[] = "CURRENT";  // in StoreFolder
 
 // One JSON object: {"model", "version", "size_bytes", "sha256", "published"} with `published` in
-// RFC 3339 UTC. Parse: InvalidArgument names the key; unknown keys are ignored, so that later
-// servers may add some.
+// RFC 3339 UTC, and, when there are any, {"deltas": [{"base_version", "base_sha256", "size_bytes",
+// "sha256", "file"}]}. Parse: InvalidArgument names the key; unknown keys are ignored, so that
+// later servers may add some.
 std::string SerializeManifest(const Manifest& manifest);
 absl::StatusOr<Manifest> ParseManifest(std::string_view text);
 
@@ -59,6 +75,9 @@ std::string ClaimName(uint64_t version);
 
 // The version of a file's name; nothing for any other name.
 std::optional<uint64_t> ParseFileName(Artifact artifact, std::string_view name);
+
+// Name of a delta's file in a store: <version>-from-<base version>.fmd, both padded as above.
+std::string DeltaFileName(uint64_t base_version, uint64_t version);
 
 // [A-Za-z0-9_.-], 1 to 63 bytes, not beginning with a dot: safe as a folder's name.
 absl::Status CheckModelName(std::string_view name);

@@ -88,6 +88,7 @@ ModelStatus ModelLoader::Impl::GetStatus() const {
   if (state_.weights.held) status.held_version = state_.weights.held->manifest.version;
   for (const auto& [gate_and_result, count] : gate_results_)
     status.gate_results.push_back({gate_and_result.first, gate_and_result.second, count});
+  status.delta_fetches = delta_fetches_;
   return status;
 }
 

@@ -4,6 +4,7 @@
 #ifndef FMSERVE_LOADER_MODEL_LOADER_H_
 #define FMSERVE_LOADER_MODEL_LOADER_H_
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -13,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "loader/delta_fetch.h"
 #include "loader/gate.h"
 #include "loader/gate_report.h"
 #include "loader/model_slot.h"
@@ -78,7 +80,8 @@ struct ModelStatus {
   uint64_t huge_page_bytes = 0;        // of these, what lies on 2 MB pages
   uint64_t swaps_count = 0;
   uint64_t poll_failures_count = 0;  // polls and fetches that failed for a passing reason
-  uint64_t catalogue_version = 0;    // that serves; 0: none
+  std::array<uint64_t, kDeltaOutcomesCount> delta_fetches{};  // by DeltaOutcome
+  uint64_t catalogue_version = 0;                             // that serves; 0: none
   uint64_t previous_catalogue_version = 0;
   uint64_t loading_catalogue_version = 0;
   uint64_t catalogue_published_unix_us = 0;  // as published_unix_us
@@ -108,8 +111,9 @@ struct LoaderEvent {
     kUnpinned,
     kFailed,
     kRecovered,
-    kHeld,     // by the shadow gate: it waits for an operator
-    kApproved  // by an operator; it is published next
+    kHeld,        // by the shadow gate: it waits for an operator
+    kApproved,    // by an operator; it is published next
+    kDeltaFailed  // the whole file was fetched instead
   };
   Kind kind = Kind::kPublished;
   std::string model;

@@ -219,6 +219,10 @@ PrepareJob ModelLoader::Impl::MakeJob(Artifact artifact, uint64_t version) const
                  .manifest = {.model = options_.model, .version = version},
                  .serving = slot_.Get(),
                  .partner = PartnerOf(artifact)};
+  if (job.serving != nullptr) {
+    const auto serving = state_.weights.cached.find(job.serving->version());
+    if (serving != state_.weights.cached.end()) job.serving_sha256 = serving->second.sha256;
+  }
   if (newest && newest->version == version) job.manifest = *newest;
   const auto cached = state.cached.find(version);
   job.cached = cached != state.cached.end() &&
@@ -266,6 +270,7 @@ void ModelLoader::Impl::StartWorkOn(PrepareJob job, void (Impl::*done)(uint64_t,
 void ModelLoader::Impl::OnPrepared(uint64_t version, const Prepared& prepared) {
   loading_version_ = 0;
   const bool asked = pin_request_ && pin_request_->version == version;
+  if (prepared.delta) RecordDelta(version, *prepared.delta);
   absl::Status outcome;
   RecordGates(prepared);
   switch (prepared.outcome) {

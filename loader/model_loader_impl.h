@@ -8,6 +8,7 @@
 #ifndef FMSERVE_LOADER_MODEL_LOADER_IMPL_H_
 #define FMSERVE_LOADER_MODEL_LOADER_IMPL_H_
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -152,6 +153,7 @@ class ModelLoader::Impl {
   bool HasEnoughRequests() const;
   void RecordFailure(std::string_view step, uint64_t version, const absl::Status& status);
   void RecordSuccess();
+  void RecordDelta(uint64_t version, const DeltaReport& report);
 
   void Changed();  // the state must be saved
   void Emit(LoaderEvent::Kind kind, uint64_t version, std::string_view reason, std::string detail,
@@ -192,6 +194,7 @@ class ModelLoader::Impl {
   bool failing_ = false;
   std::string last_error_;
   uint64_t poll_failures_count_ = 0;
+  std::array<uint64_t, kDeltaOutcomesCount> delta_fetches_{};
   uint64_t loading_version_ = 0;
   uint64_t loading_catalogue_version_ = 0;
   uint64_t swaps_count_ = 0;

@@ -204,4 +204,10 @@ bool ModelLoader::Impl::RemoveFiles(Lock& lock) {
   return true;
 }
 
+void ModelLoader::Impl::RecordDelta(uint64_t version, const DeltaReport& report) {
+  ++delta_fetches_[static_cast<size_t>(report.outcome)];
+  if (report.outcome == DeltaOutcome::kApplied || report.outcome == DeltaOutcome::kNoBase) return;
+  Emit(LoaderEvent::Kind::kDeltaFailed, version, Name(report.outcome), report.detail);
+}
+
 }  // namespace fmserve::loader

@@ -68,6 +68,22 @@ Prepared Preparer::FetchAndVerify(const PrepareJob& job, model::Checkpoint check
                                   const Progress& progress) {
   if (absl::Status status = checkpoint(); !status.ok()) return Fail(std::move(status));
   progress(LoadState::kFetching);
+  if (job.artifact != Artifact::kWeights || job.manifest.deltas.empty())
+    return FetchWhole(job, checkpoint, progress);
+  const absl::StatusOr<std::string> fingerprint = weights_.Fingerprint(job.manifest.version);
+  if (!fingerprint.ok()) return Fail(fingerprint.status());
+  const DeltaBase base{.file = job.serving == nullptr ? nullptr : &job.serving->file(),
+                       .sha256 = job.serving_sha256};
+  DeltaBuild built = BuildFromDelta(weights_, cache_, job.manifest, base, checkpoint);
+  if (!built.interrupted.ok()) return Fail(std::move(built.interrupted));
+  Prepared prepared = built.file ? Keep(job, *fingerprint, *built.file, checkpoint, progress)
+                                 : FetchWhole(job, checkpoint, progress);
+  prepared.delta = std::move(built.report);
+  return prepared;
+}
+
+Prepared Preparer::FetchWhole(const PrepareJob& job, model::Checkpoint checkpoint,
+                              const Progress& progress) {
   Source& source = job.artifact == Artifact::kWeights ? weights_ : *catalogues_;
   Fetched fetched = Fetch(source, cache_,
                           {.artifact = job.artifact,
@@ -80,14 +96,19 @@ Prepared Preparer::FetchAndVerify(const PrepareJob& job, model::Checkpoint check
   if (fetched.outcome == Fetched::Outcome::kFailed) return Fail(std::move(fetched.failure));
   PrepareJob whole = job;
   whole.manifest = fetched.manifest;
-  model::AtomicFile& file = *fetched.file;
-  Prepared prepared =
-      Verify(whole, file.temporary_path(), fetched.fingerprint, checkpoint, progress);
-  if (prepared.outcome != Outcome::kReady && prepared.outcome != Outcome::kHeld) {
-    if (prepared.outcome == Outcome::kFailed) file.Leave();
-    prepared.rejection.sha256 = job.manifest.sha256;
-    return prepared;
-  }
+  Prepared prepared = Keep(whole, fetched.fingerprint, *fetched.file, checkpoint, progress);
+  if (prepared.outcome == Outcome::kFailed) fetched.file->Leave();
+  prepared.rejection.sha256 = job.manifest.sha256;
+  return prepared;
+}
+
+// Verifies what lies in `file`, whole and flushed, and gives it its name.
+Prepared Preparer::Keep(const PrepareJob& fetched, const std::string& fingerprint,
+                        model::AtomicFile& file, model::Checkpoint checkpoint,
+                        const Progress& progress) {
+  Prepared prepared = Verify(fetched, file.temporary_path(), fingerprint, checkpoint, progress);
+  prepared.manifest.deltas.clear();  // of no use to who has the file
+  if (prepared.outcome != Outcome::kReady && prepared.outcome != Outcome::kHeld) return prepared;
   if (absl::Status committed = file.Commit(); !committed.ok()) return Fail(std::move(committed));
   return prepared;
 }

@@ -14,8 +14,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "loader/cache.h"
+#include "loader/delta_fetch.h"
 #include "loader/model_loader.h"
 #include "loader/source.h"
+#include "model/atomic_file.h"
 #include "model/checkpoint.h"
 
 namespace fmserve::loader {
@@ -37,7 +39,8 @@ struct PrepareJob {
   std::shared_ptr<const Snapshot> serving{};
   // For new weights that the serving catalogue does not fit: what to try instead, in order.
   std::vector<CatalogueChoice> other_catalogues{};
-  std::string partner{};  // for Rejection
+  std::string partner{};         // for Rejection
+  std::string serving_sha256{};  // of the weights that serve; "": unknown
 };
 
 struct Prepared {
@@ -53,6 +56,7 @@ struct Prepared {
   absl::Status failure{};  // kFailed: for a passing reason; or what a checkpoint said
   std::vector<std::string_view> gates_passed{};
   std::optional<GateReport> report{};  // when the shadow gate was asked
+  std::optional<DeltaReport> delta{};  // when the manifest had deltas and the file was fetched
 };
 
 // One thread. Touches nothing that serves.
@@ -69,6 +73,10 @@ class Preparer {
  private:
   Prepared FetchAndVerify(const PrepareJob& job, model::Checkpoint checkpoint,
                           const Progress& progress);
+  Prepared FetchWhole(const PrepareJob& job, model::Checkpoint checkpoint,
+                      const Progress& progress);
+  Prepared Keep(const PrepareJob& fetched, const std::string& fingerprint, model::AtomicFile& file,
+                model::Checkpoint checkpoint, const Progress& progress);
   Prepared Verify(const PrepareJob& job, const std::string& path, const std::string& fingerprint,
                   model::Checkpoint checkpoint, const Progress& progress);
   Prepared VerifyWeights(const PrepareJob& job, const std::string& path,

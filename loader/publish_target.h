@@ -11,11 +11,12 @@
 #include "absl/status/statusor.h"
 #include "loader/manifest.h"
 #include "loader/publisher.h"
+#include "model/checkpoint.h"
 
 namespace fmserve::loader {
 
-// Claim, then Append until all is there, then Commit. Destroyed before Commit has said ok it has
-// published nothing, and frees what it took as far as it can. One thread.
+// Claim, then Append until all is there, Finish, AddDelta for weights, and Commit. Destroyed before
+// Commit has said ok it has published nothing, and frees what it took as far as it can. One thread.
 class PublishTarget {
  public:
   virtual ~PublishTarget() = default;
@@ -26,8 +27,15 @@ class PublishTarget {
 
   virtual absl::Status Append(std::span<const std::byte> bytes) = 0;
 
-  // The file gets its name, and then the manifest names it: unless a higher version was published
-  // meanwhile (Aborted). `manifest` is of the version that was claimed.
+  // All is there: the file gets its name.
+  virtual absl::Status Finish() = 0;
+
+  // Leaves the delta to the finished file that the options ask for beside it, if it is worth it,
+  // and names it in `manifest`, which is of the version that was claimed, with size and SHA-256. An
+  // error only when a delta was asked for by name.
+  virtual absl::Status AddDelta(Manifest& manifest, model::Checkpoint checkpoint) = 0;
+
+  // The manifest becomes the store's, unless a higher version was published meanwhile (Aborted).
   virtual absl::Status Commit(const Manifest& manifest) = 0;
 };
 

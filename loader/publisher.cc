@@ -112,6 +112,12 @@ absl::StatusOr<Manifest> PublishFit(const std::string& path, const PublishOption
     return absl::AbortedError(
         absl::StrCat(path, ": changed while it was copied; publish it again"));
   }
+  status = (*target)->Finish();
+  if (!status.ok()) return status;
+  if (artifact == Artifact::kWeights) {
+    status = (*target)->AddDelta(manifest, [&pacer] { return pacer.Step(); });
+    if (!status.ok()) return status;
+  }
   manifest.published_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
   status = (*target)->Commit(manifest);
   if (!status.ok()) return status;

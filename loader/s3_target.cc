@@ -25,12 +25,28 @@ constexpr size_t kMaxListed = 100'000;
 constexpr size_t kMaxLeftovers = 1000;
 constexpr absl::Duration kLeftoverAge = absl::Hours(24);
 constexpr std::chrono::milliseconds kConflictDelay{50};
+constexpr int kAttempts = 5;
+constexpr std::chrono::milliseconds kFirstDelay{200};  // twice as long before each further attempt
 
 std::string RandomClaim() {
   std::random_device random;
   return absl::StrFormat("{\"publisher\": \"%08x%08x%08x%08x\", \"claimed\": \"%s\"}\n", random(),
                          random(), random(), random(),
                          absl::FormatTime(absl::RFC3339_sec, absl::Now(), absl::UTCTimeZone()));
+}
+
+// What `call` comes to, tried again when it failed for a passing reason. It must be one that may
+// have had its effect although it failed.
+template <typename Call>
+auto Patiently(Call call) {
+  auto delay = kFirstDelay;
+  for (int attempt = 1;; ++attempt, delay *= 2) {
+    auto result = call();
+    const bool passing =
+        absl::IsUnavailable(result.status()) || absl::IsDeadlineExceeded(result.status());
+    if (!passing || attempt == kAttempts) return result;
+    std::this_thread::sleep_for(delay);
+  }
 }
 
 std::span<const std::byte> BytesOf(const std::string& text) {
@@ -55,7 +71,8 @@ std::string S3Target::ClaimKey() const { return Key(ClaimName(version_)); }
 
 absl::StatusOr<S3Target::Current> S3Target::ReadCurrent() const {
   const std::string key = Key(kManifestFileName);
-  absl::StatusOr<s3::GetResult> got = client_->Get(key, {.max_bytes = kMaxManifestBytes});
+  absl::StatusOr<s3::GetResult> got =
+      Patiently([&] { return client_->Get(key, {.max_bytes = kMaxManifestBytes}); });
   if (absl::IsNotFound(got.status())) return Current();
   if (!got.ok()) return got.status();
   const absl::StatusOr<Manifest> manifest = ParseManifest(got->body);
@@ -72,7 +89,8 @@ absl::StatusOr<uint64_t> S3Target::HighestNumber(uint64_t published) const {
   const std::string folder = Key("");
   s3::ListOptions options{.delimiter = "/", .limit = kMaxListed};
   if (published > 0) options.start_after = Key(FileName(artifact_, published));
-  const absl::StatusOr<s3::Listing> listing = client_->List(folder, options);
+  const absl::StatusOr<s3::Listing> listing =
+      Patiently([&] { return client_->List(folder, options); });
   if (absl::IsNotFound(listing.status()))  // the bucket, not the file to publish
     return absl::AbortedError(listing.status().message());
   if (!listing.ok()) return listing.status();
@@ -115,7 +133,7 @@ absl::StatusOr<uint64_t> S3Target::Claim(uint64_t size_bytes) {
 // and because there are stores that ignore conditions: who wrote last then has it.
 absl::Status S3Target::CreateClaim() {
   const absl::StatusOr<std::string> put =
-      client_->Put(ClaimKey(), BytesOf(claim_), {.if_none_match = "*"});
+      Patiently([&] { return client_->Put(ClaimKey(), BytesOf(claim_), {.if_none_match = "*"}); });
   if (!put.ok() && !absl::IsFailedPrecondition(put.status())) return put.status();
   const absl::Status ours = CheckClaim();
   if (!absl::IsAborted(ours)) return ours;
@@ -123,7 +141,8 @@ absl::Status S3Target::CreateClaim() {
 }
 
 absl::Status S3Target::CheckClaim() const {
-  const absl::StatusOr<s3::GetResult> got = client_->Get(ClaimKey(), {.max_bytes = kMaxClaimBytes});
+  const absl::StatusOr<s3::GetResult> got =
+      Patiently([&] { return client_->Get(ClaimKey(), {.max_bytes = kMaxClaimBytes}); });
   if (!got.ok()) return got.status();
   if (got->body == claim_) return absl::OkStatus();
   return absl::AbortedError(
@@ -144,10 +163,12 @@ void S3Target::AbortLeftovers() const {
 
 absl::Status S3Target::Append(std::span<const std::byte> bytes) { return upload_->Append(bytes); }
 
+absl::Status S3Target::Finish() {
+  if (absl::Status status = CheckClaim(); !status.ok()) return status;
+  return upload_->Complete();
+}
+
 absl::Status S3Target::Commit(const Manifest& manifest) {
-  absl::Status status = CheckClaim();
-  if (status.ok()) status = upload_->Complete();
-  if (!status.ok()) return status;
   const std::string text = SerializeManifest(manifest);
   for (int i = 0; i < kMaxCommitsTried; ++i) {
     const absl::StatusOr<Current> current = ReadCurrent();
@@ -166,11 +187,14 @@ absl::Status S3Target::Commit(const Manifest& manifest) {
     } else {
       condition.if_match = current->etag;
     }
-    status = client_->Put(Key(kManifestFileName), BytesOf(text), condition).status();
-    if (!absl::IsFailedPrecondition(status)) return status;
+    const absl::StatusOr<std::string> put =
+        Patiently([&] { return client_->Put(Key(kManifestFileName), BytesOf(text), condition); });
+    if (!absl::IsFailedPrecondition(put.status())) return put.status();
     std::this_thread::sleep_for(kConflictDelay);
   }
-  return status;
+  return absl::AbortedError(absl::StrCat("s3://", location_.bucket, "/", Key(kManifestFileName),
+                                         ": was changed by somebody else ", kMaxCommitsTried,
+                                         " times in a row; publish again"));
 }
 
 }  // namespace fmserve::loader

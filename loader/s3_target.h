@@ -22,6 +22,10 @@ class S3Target : public PublishTarget {
   // day ago.
   absl::StatusOr<uint64_t> Claim(uint64_t size_bytes) override;
   absl::Status Append(std::span<const std::byte> bytes) override;
+  absl::Status Finish() override;
+  absl::Status AddDelta(Manifest& /*manifest*/, model::Checkpoint /*checkpoint*/) override {
+    return absl::OkStatus();
+  }
   absl::Status Commit(const Manifest& manifest) override;
 
  private:

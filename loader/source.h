@@ -34,6 +34,11 @@ class Source {
   virtual absl::Status Fetch(uint64_t version, const std::string& fingerprint, uint64_t begin,
                              const ByteSink& sink) = 0;
 
+  // Streams the delta of that name (ManifestDelta::file), which lies beside the files of the
+  // versions. What arrives is what the manifest says only if its SHA-256 is. Unimplemented where a
+  // source has none.
+  virtual absl::Status FetchDelta(const std::string& name, const ByteSink& sink);
+
   // Versions that the store holds, newest first, at most `limit`.
   virtual absl::StatusOr<std::vector<uint64_t>> ListVersions(size_t limit) = 0;
 
@@ -47,6 +52,10 @@ class Source {
   // For messages: "directory /srv/models/ctr".
   virtual std::string Describe() const = 0;
 };
+
+inline absl::Status Source::FetchDelta(const std::string& name, const ByteSink&) {
+  return absl::UnimplementedError(name + ": this source has no deltas");
+}
 
 }  // namespace fmserve::loader
 

@@ -108,6 +108,8 @@ const char* SectionName(uint32_t type) {
       return "metadata";
     case SectionType::kNames:
       return "names";
+    case SectionType::kCounts:
+      return "counts";
   }
   return "unknown";
 }

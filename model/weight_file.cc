@@ -55,6 +55,7 @@ class WeightFileParser {
         ReadSections(bytes, kWeightFileKind, checkpoint_);
     if (!sections.ok()) return sections.status();
     header_ = *header;
+    out_.bytes_ = bytes;
     sections_ = *std::move(sections);
     out_.info_ = InfoOf(header_);
     for (const Section& section : sections_) {
@@ -63,8 +64,8 @@ class WeightFileParser {
     }
     for (const auto parse :
          {&WeightFileParser::ParseSchema, &WeightFileParser::ParseDictionaryAndRows,
-          &WeightFileParser::ParseNames, &WeightFileParser::ParseGoldenRequests,
-          &WeightFileParser::ParseDescription}) {
+          &WeightFileParser::ParseNames, &WeightFileParser::ParseCounts,
+          &WeightFileParser::ParseGoldenRequests, &WeightFileParser::ParseDescription}) {
       if (absl::Status status = (this->*parse)(); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -130,6 +131,22 @@ class WeightFileParser {
     out_.names_ = NameTable(section->bytes, header_.slots_count);
     absl::Status status = out_.names_.Check(out_.rows_, out_.schema_.size(), checkpoint_);
     return absl::IsDataLoss(status) ? Damaged(*section, status) : status;
+  }
+
+  absl::Status ParseCounts() {
+    const Section* const section = Find(SectionType::kCounts);
+    if (section == nullptr) return absl::OkStatus();
+    TrainingCounts counts;
+    const uint64_t expected = sizeof(counts.rows) + header_.slots_count * sizeof(uint32_t);
+    if (section->bytes.size() != expected) {
+      return section->Damaged(0, absl::StrCat(section->bytes.size(), " bytes, but ",
+                                              header_.slots_count, " slots take ", expected));
+    }
+    std::memcpy(&counts.rows, section->bytes.data(), sizeof(counts.rows));
+    const std::byte* const of_slots = section->bytes.data() + sizeof(counts.rows);
+    counts.of_slots = {reinterpret_cast<const uint32_t*>(of_slots), header_.slots_count};
+    out_.counts_ = counts;
+    return absl::OkStatus();
   }
 
   absl::Status ParseGoldenRequests() {

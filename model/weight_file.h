@@ -48,6 +48,13 @@ struct SectionInfo {
   uint64_t size = 0;
 };
 
+// What the model was trained on. `of_slots` is in the order of the rows; the count of an empty slot
+// means nothing.
+struct TrainingCounts {
+  uint64_t rows = 0;
+  std::span<const uint32_t> of_slots;  // training rows that have the feature; saturates
+};
+
 // Immutable; every view lives as long as the file. Safe from any thread.
 class WeightFile {
  public:
@@ -72,6 +79,15 @@ class WeightFile {
   const Metadata& metadata() const { return metadata_; }
   const std::vector<SectionInfo>& sections() const { return sections_; }
 
+  // Nothing when the file does not say.
+  const std::optional<TrainingCounts>& counts() const { return counts_; }
+
+  // Of the whole file, and of a section as sections() describes it.
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::span<const std::byte> bytes(const SectionInfo& section) const {
+    return bytes_.subspan(section.offset, section.size);
+  }
+
   // Field and value of the row in `slot`; nothing when the file carries no names or the slot is
   // empty.
   std::optional<FeatureName> name(uint32_t slot) const;
@@ -92,6 +108,7 @@ class WeightFile {
   friend class WeightFileParser;
 
   std::optional<MappedFile> mapping_;
+  std::span<const std::byte> bytes_;
   std::span<const std::byte> dictionary_bytes_;
   std::span<const std::byte> rows_bytes_;
   WeightInfo info_;
@@ -101,6 +118,7 @@ class WeightFile {
   std::vector<Golden> goldens_;
   Metadata metadata_;
   NameTable names_;
+  std::optional<TrainingCounts> counts_;
   std::vector<SectionInfo> sections_;
 };
 

@@ -62,6 +62,7 @@ enum class SectionType : uint32_t {
   kGoldens = 4,     // example requests with scores; optional
   kMetadata = 5,    // how the file was made; optional
   kNames = 6,       // (field, value) of each slot, for people; optional
+  kCounts = 7,      // training rows of each slot, for averaging and pruning; optional
 };
 
 inline constexpr uint32_t kSectionRequired =

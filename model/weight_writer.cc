@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -71,6 +72,10 @@ absl::Status WeightWriter::AddRow(const WriterRow& row) {
                      Quote(row.value), "): ", status.message()));
   }
   keys_.push_back(row.key);
+  if (options_.training_rows) {
+    constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
+    counts_.push_back(static_cast<uint32_t>(std::min(row.count, kMost)));
+  }
   if (options_.with_names) {
     name_text_.push_back(static_cast<char>(row.field));
     name_text_.append(row.value);
@@ -133,6 +138,32 @@ void WeightWriter::WriteNames(std::span<const uint32_t> row_of_slot, SectionWrit
   out.End();
 }
 
+void WeightWriter::WriteCounts(std::span<const uint32_t> row_of_slot, SectionWriter& out) const {
+  out.Begin(static_cast<uint32_t>(SectionType::kCounts), 0);
+  out.Append(std::as_bytes(std::span(&*options_.training_rows, 1)));
+  for (const uint32_t index : row_of_slot) {
+    const uint32_t count = index == kNoRow ? 0 : counts_[index];
+    out.Append(std::as_bytes(std::span(&count, 1)));
+  }
+  out.End();
+}
+
+absl::Status WeightWriter::CheckFileBytes(
+    const DictionaryPlan& plan, std::initializer_list<uint64_t> small_sections_bytes) const {
+  std::vector<uint64_t> sizes = small_sections_bytes;
+  sizes.push_back(plan.pilots.size() * sizeof(uint16_t));
+  sizes.push_back(plan.slots_count * stride_bytes_);
+  if (options_.training_rows)
+    sizes.push_back(sizeof(uint64_t) + plan.slots_count * sizeof(uint32_t));
+  if (options_.with_names) sizes.push_back(plan.slots_count * sizeof(uint64_t) + name_text_.size());
+  uint64_t end = TableEnd(sections_count());
+  for (const uint64_t size : sizes) end = AlignedEnd(end) + size;
+  if (end <= options_.max_file_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the file of ", keys_.size(), " rows would have ", end,
+                   " bytes, more than the limit of ", options_.max_file_bytes));
+}
+
 absl::Status WeightWriter::Finish(const std::string& path) {
   absl::Status name_status = CheckModelName(options_.model_name);
   if (!name_status.ok()) return name_status;
@@ -154,9 +185,14 @@ absl::Status WeightWriter::Finish(const std::string& path) {
     return Refused("goldens", status);
   }
 
+  if (absl::Status status = CheckFileBytes(*plan, {schema.size(), metadata.size(), goldens.size()});
+      !status.ok()) {
+    return status;
+  }
+
   absl::StatusOr<AtomicFile> file = AtomicFile::Create(path);
   if (!file.ok()) return file.status();
-  SectionWriter out(*file, options_.with_names ? 6 : 5);
+  SectionWriter out(*file, sections_count());
   Write(SectionType::kSchema, format::kSectionRequired, std::as_bytes(std::span(schema)), out);
   Write(SectionType::kMetadata, 0, std::as_bytes(std::span(metadata)), out);
   Write(SectionType::kGoldens, 0, std::as_bytes(std::span(goldens)), out);
@@ -164,6 +200,7 @@ absl::Status WeightWriter::Finish(const std::string& path) {
         out);
   const std::vector<uint32_t> row_of_slot = RowsBySlot(*plan);
   WriteRows(row_of_slot, out);
+  if (options_.training_rows) WriteCounts(row_of_slot, out);
   if (options_.with_names) WriteNames(row_of_slot, out);
   if (absl::Status status = out.Finish(kWeightFileKind, std::bit_cast<FileEnvelope>(header));
       !status.ok())

@@ -4,7 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,7 +35,9 @@ struct WeightFileOptions {
   uint32_t k = 16;
   double w0 = 0.0;
   FeatureSchema schema;
-  bool with_names = true;  // store field and value of each feature, for people
+  bool with_names = true;                      // store field and value of each feature, for people
+  std::optional<uint64_t> training_rows = {};  // set: store it and the count of each row
+  uint64_t max_file_bytes = std::numeric_limits<uint64_t>::max();  // a larger file is not written
 };
 
 struct WriterRow {
@@ -41,6 +46,7 @@ struct WriterRow {
   std::string_view value;  // for people; may be empty
   float w = 0.0F;
   std::span<const float> v;  // k values
+  uint64_t count = 0;        // training rows that have the feature; kept up to 2^32 - 1
 };
 
 // One thread. Rows are held encoded, once; the file is written straight from them.
@@ -57,7 +63,7 @@ class WeightWriter {
   // Builds the dictionary, writes a temporary file beside `path`, fsyncs it, renames it to `path`
   // and fsyncs the directory. On any failure nothing is left behind and `path` is as it was. At
   // most once. InvalidArgument: options, goldens or metadata that a reader would refuse, duplicate
-  // keys.
+  // keys. ResourceExhausted, before anything is written: more than max_file_bytes.
   absl::Status Finish(const std::string& path);
 
  private:
@@ -67,6 +73,13 @@ class WeightWriter {
   format::FileHeader MakeHeader(const DictionaryPlan& plan) const;
   void WriteRows(std::span<const uint32_t> row_of_slot, SectionWriter& out) const;
   void WriteNames(std::span<const uint32_t> row_of_slot, SectionWriter& out) const;
+  void WriteCounts(std::span<const uint32_t> row_of_slot, SectionWriter& out) const;
+  // Given the sizes of the small sections.
+  absl::Status CheckFileBytes(const DictionaryPlan& plan,
+                              std::initializer_list<uint64_t> small_sections_bytes) const;
+  uint32_t sections_count() const {
+    return 5 + (options_.training_rows ? 1 : 0) + (options_.with_names ? 1 : 0);
+  }
 
   WeightFileOptions options_;
   uint32_t stride_bytes_ = 0;
@@ -74,6 +87,7 @@ class WeightWriter {
   std::vector<std::unique_ptr<std::byte[]>> row_blocks_;
   std::vector<uint64_t> name_ends_;  // into name_text_, one per row; none without names
   std::string name_text_;            // records of the names section, in the order of the rows
+  std::vector<uint32_t> counts_;     // one per row; none without training_rows
   std::vector<Golden> goldens_;
   Metadata metadata_;
 };

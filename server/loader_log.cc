@@ -32,6 +32,8 @@ std::pair<LogLevel, absl::string_view> Describe(Kind kind) {
       return {LogLevel::kWarning, "version_approved"};
     case Kind::kFailed:
       return {LogLevel::kWarning, "load_failed"};
+    case Kind::kDeltaFailed:
+      return {LogLevel::kWarning, "delta_failed"};
     case Kind::kRecovered:
       break;
   }

@@ -26,6 +26,11 @@ constexpr auto kLoadStates = std::to_array<std::pair<loader::LoadState, absl::st
     {loader::LoadState::kRetrying, "retrying"},
 });
 
+constexpr std::array kDeltaOutcomes = {
+    loader::DeltaOutcome::kApplied, loader::DeltaOutcome::kNoBase,
+    loader::DeltaOutcome::kFetchFailed, loader::DeltaOutcome::kMismatch};
+static_assert(kDeltaOutcomes.size() == loader::kDeltaOutcomesCount);
+
 constexpr std::array<absl::string_view, kCallKindsCount> kCallNames = {"predict", "top_k"};
 constexpr std::array<absl::string_view, kRefusalsCount> kRefusalNames = {"limit", "deadline",
                                                                          "expired"};
@@ -232,6 +237,14 @@ void Page::AddLoading() {
   AddCounterPerModel(
       "poll_failures_total", "Looks at the store that failed.",
       [](const ModelMetricsView& model) { return model.status.poll_failures_count; });
+  MetricFamily* deltas = Add("delta_fetches_total", MetricType::Counter,
+                             "Versions with deltas: built from one, or why not.");
+  for (const ModelMetricsView& model : models_) {
+    for (const loader::DeltaOutcome outcome : kDeltaOutcomes) {
+      AddCounter(deltas, {{"model", model.status.model}, {"outcome", std::string(Name(outcome))}},
+                 model.status.delta_fetches[static_cast<size_t>(outcome)]);
+    }
+  }
   AddGaugePerModel("snapshot_bytes", "Mapped bytes of all snapshots of the model.",
                    [](const ModelMetricsView& model) { return model.status.snapshot_bytes; });
   AddGaugePerModel("huge_page_bytes", "Of these, what lies on 2 MB pages.",

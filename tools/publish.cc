@@ -49,15 +49,24 @@ int RunPublish(const PublishArguments& arguments, const char* command, const cha
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (arguments.json) {
-    PrintJson({{"model", manifest->model},
-               {"version", manifest->version},
-               {"bytes", manifest->size_bytes},
-               {"sha256", manifest->sha256},
-               {"seconds", seconds}});
+    Json report = {{"model", manifest->model},
+                   {"version", manifest->version},
+                   {"bytes", manifest->size_bytes},
+                   {"sha256", manifest->sha256},
+                   {"seconds", seconds}};
+    for (const loader::ManifestDelta& delta : manifest->deltas) {
+      report["deltas"].push_back(
+          {{"base_version", delta.base_version}, {"bytes", delta.size_bytes}});
+    }
+    PrintJson(report);
   } else {
     std::cout << absl::StrFormat("published %s %s %d: %s in %.2f s, sha256 %s\n", manifest->model,
                                  what, manifest->version, FormatBytes(manifest->size_bytes),
                                  seconds, manifest->sha256);
+    for (const loader::ManifestDelta& delta : manifest->deltas) {
+      std::cout << absl::StrFormat("  with a delta from version %d: %s\n", delta.base_version,
+                                   FormatBytes(delta.size_bytes));
+    }
   }
   return kDone;
 }
@@ -123,6 +132,20 @@ void AddPublish(CLI::App& app, int& exit_code) {
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--allow-no-goldens", options.allow_no_goldens,
                     "Publish a file without golden requests too");
+  const auto parse_delta = [&options](const std::string& from) {
+    using DeltaFrom = loader::PublishOptions::DeltaFrom;
+    options.delta_from = from == "auto"   ? DeltaFrom::kAuto
+                         : from == "none" ? DeltaFrom::kNone
+                                          : DeltaFrom::kFile;
+    if (options.delta_from == DeltaFrom::kFile) options.delta_base = from;
+  };
+  command
+      ->add_option_function<std::string>(
+          "--delta-from", parse_delta,
+          "Leave a delta for servers that have: auto, the version before; none; or a file of the "
+          "store")
+      ->default_str("auto")
+      ->type_name("auto|none|PREV.fmw");
   command->footer(
       "Examples:\n  fm publish ctr.fmw --store /srv/models --model ctr\n"
       "  fm publish ctr.fmw --store s3://models/ads --model ctr --region eu-central-1");

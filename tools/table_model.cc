@@ -29,21 +29,27 @@ std::string_view FindMetadata(const model::WeightFile& file, std::string_view na
   return "";
 }
 
+absl::StatusOr<trainer::TrainingSchema> ReadTableLayout(const model::WeightFile& file,
+                                                        const std::string& path,
+                                                        const std::string& schema_path) {
+  absl::StatusOr<trainer::TrainingSchema> schema = TableLayout(file, path, schema_path);
+  if (!schema.ok()) return schema.status();
+  const absl::Status same = file.schema().CompatibleWith(schema->features);
+  if (same.ok() && file.schema().size() == schema->features.size()) return schema;
+  return absl::InvalidArgumentError(
+      absl::StrCat(schema_path.empty() ? path : schema_path,
+                   ": the schema of the tables does not fit the model's: ",
+                   same.ok() ? "it has fewer fields" : std::string(same.message())));
+}
+
 absl::StatusOr<TableModel> OpenTableModel(const std::string& path, const std::string& schema_path) {
   TableModel opened;
   absl::StatusOr<std::shared_ptr<const model::WeightFile>> file = model::WeightFile::Open(path);
   if (!file.ok()) return file.status();
   opened.file = *std::move(file);
-  absl::StatusOr<trainer::TrainingSchema> schema = TableLayout(*opened.file, path, schema_path);
+  absl::StatusOr<trainer::TrainingSchema> schema = ReadTableLayout(*opened.file, path, schema_path);
   if (!schema.ok()) return schema.status();
   opened.schema = *std::move(schema);
-  const absl::Status same = opened.file->schema().CompatibleWith(opened.schema.features);
-  if (!same.ok() || opened.file->schema().size() != opened.schema.features.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(schema_path.empty() ? path : schema_path,
-                     ": the schema of the tables does not fit the model's: ",
-                     same.ok() ? "it has fewer fields" : std::string(same.message())));
-  }
   absl::StatusOr<std::unique_ptr<trainer::TableScorer>> scorer =
       trainer::TableScorer::Create(opened.file);
   if (!scorer.ok()) return scorer.status();

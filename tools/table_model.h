@@ -27,6 +27,12 @@ struct TableModel {
 // features.
 absl::StatusOr<TableModel> OpenTableModel(const std::string& path, const std::string& schema_path);
 
+// How tables are laid out that the file is to score: what OpenTableModel takes. `path` is that of
+// the file, for messages.
+absl::StatusOr<trainer::TrainingSchema> ReadTableLayout(const model::WeightFile& file,
+                                                        const std::string& path,
+                                                        const std::string& schema_path);
+
 // The metadata of that name, or "".
 std::string_view FindMetadata(const model::WeightFile& file, std::string_view name);
 

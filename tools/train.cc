@@ -19,6 +19,7 @@
 #include "tools/format.h"
 #include "tools/json_output.h"
 #include "tools/progress.h"
+#include "tools/quantization_option.h"
 #include "tools/train_report.h"
 #include "trainer/dataset.h"
 #include "trainer/fit.h"
@@ -53,7 +54,7 @@ trainer::FitResult FitWithProgress(const TrainArguments& arguments,
             progress.Clear();
             std::cerr << EpochText(options.learner.task, report) << "\n";
           }};
-  return trainer::Fit(options, data.vocabulary.size(), data.examples, valid, observer);
+  return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer);
 }
 
 // Opens the file that was written as a server would, and scores its goldens.
@@ -122,15 +123,7 @@ absl::StatusOr<Json> Train(TrainArguments& arguments) {
   return TrainSummary(arguments, run, *goldens);
 }
 
-model::Quantization ParseQuantization(const std::string& name) {
-  for (const auto quantization : {model::Quantization::kF16, model::Quantization::kInt8}) {
-    if (model::Name(quantization) == name) return quantization;
-  }
-  return model::Quantization::kF32;
-}
-
 int RunTrain(TrainArguments arguments) {
-  arguments.pack.quantization = ParseQuantization(arguments.quantization);
   arguments.pack.with_names = !arguments.no_names;
   const absl::StatusOr<Json> summary = Train(arguments);
   if (!summary.ok()) return Fail("train", summary.status());
@@ -206,9 +199,8 @@ void AddTrain(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"fm"}))
       ->capture_default_str();
   AddLearnerOptions(*command, arguments->fit);
-  command->add_option("--quantization", arguments->quantization, "How factors are stored")
-      ->check(CLI::IsMember({"f32", "f16", "int8"}))
-      ->capture_default_str();
+  AddQuantizationOption(*command, "--quantization", arguments->pack.quantization,
+                        "How factors are stored");
   command->add_flag("--no-names", arguments->no_names,
                     "Leave out the values' names: a smaller file");
   command->add_flag("--json", arguments->json, "Print one JSON object on standard output");

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "trainer/average.h"
 
 namespace fmserve::tools {
 namespace {
@@ -65,7 +66,8 @@ model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& r
                    {"option.init_stddev", absl::StrCat(learner.init_stddev)},
                    {"option.init_accumulator", absl::StrCat(learner.init_accumulator)},
                    {"option.threads", absl::StrCat(learner.threads)},
-                   {"option.seed", absl::StrCat(learner.seed)}});
+                   {"option.seed", absl::StrCat(learner.seed)},
+                   {std::string(trainer::kStartMetadataName), trainer::DescribeStart(learner)}});
   for (const trainer::EpochReport& report : result.epochs) {
     const std::string prefix = absl::StrCat("metric.epoch.", report.epoch, ".");
     metadata.emplace_back(prefix + "train.loss", absl::StrCat(report.train_loss));

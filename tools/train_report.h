@@ -21,7 +21,6 @@ struct TrainArguments {
   std::string valid;  // "": none
   std::string out;
   std::string kind = "fm";
-  std::string quantization = "f32";
   trainer::FitOptions fit;
   trainer::PackOptions pack;
   bool no_names = false;

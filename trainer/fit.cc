@@ -31,10 +31,10 @@ Metrics Validate(model::Task task, const Examples& valid, Learner& learner) {
 
 }  // namespace
 
-FitResult Fit(const FitOptions& options, size_t rows, const Examples& train, const Examples* valid,
-              const FitObserver& observer) {
+FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const Examples& train,
+              const Examples* valid, const FitObserver& observer) {
   const model::Task task = options.learner.task;
-  Learner learner(options.learner, rows, train.labels);
+  Learner learner(options.learner, keys, train.labels);
   FitResult result;
   double best_loss = std::numeric_limits<double>::infinity();
   for (uint32_t epoch = 1; epoch <= options.epochs; ++epoch) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "trainer/examples.h"
@@ -41,12 +42,13 @@ struct FitResult {
   const EpochReport& best() const { return epochs[best_epoch - 1]; }
 };
 
-// Trains on `train` and keeps the parameters after the epoch with the smallest loss (logloss or
-// RMSE) on `valid`; with no `valid` runs all epochs and keeps the last. Stops early when the loss
-// is no longer a finite number: FitResult then ends in that epoch, and best_epoch is 0 if
-// none before was validated. `train` is not empty; epochs >= 1. Callbacks may be empty.
-FitResult Fit(const FitOptions& options, size_t rows, const Examples& train, const Examples* valid,
-              const FitObserver& observer);
+// Trains features with these keys (Learner) on `train` and keeps the parameters after the epoch
+// with the smallest loss (logloss or RMSE) on `valid`; with no `valid` runs all epochs and keeps
+// the last. Stops early when the loss is no longer a finite number: FitResult then ends in that
+// epoch, and best_epoch is 0 if none before was validated. `train` is not empty; epochs >= 1.
+// Callbacks may be empty.
+FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const Examples& train,
+              const Examples* valid, const FitObserver& observer);
 
 }  // namespace fmserve::trainer
 

@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "model/dictionary.h"
 
 namespace fmserve::trainer {
 namespace {
@@ -70,6 +74,22 @@ class FlushSubnormals {
   const unsigned int saved_ = _mm_getcsr();
 };
 
+// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), another stream for each seed and key.
+class KeyedRandom {
+ public:
+  using result_type = uint64_t;
+  static constexpr result_type min() { return 0; }
+  static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
+
+  KeyedRandom(uint64_t seed, uint64_t key)
+      : state_(model::DictionaryHash::Mix(key + model::DictionaryHash::Mix(seed))) {}
+
+  result_type operator()() { return model::DictionaryHash::Mix(state_ += 0x9e3779b97f4a7c15); }
+
+ private:
+  uint64_t state_;
+};
+
 // What the threads of an epoch share.
 struct Epoch {
   const Examples& examples;
@@ -112,21 +132,28 @@ double RunChunks(const FmView& fm, Epoch& epoch, const Learner::Progress& progre
 
 }  // namespace
 
-Learner::Learner(const LearnerOptions& options, size_t rows, std::span<const float> labels)
+std::string DescribeStart(const LearnerOptions& options) {
+  return absl::StrCat("by key, seed ", options.seed, ", stddev ", options.init_stddev);
+}
+
+Learner::Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
+                 std::span<const float> labels)
     : options_(options),
       blocks_((options.k + kLanes - 1) / kLanes),
       w0_{static_cast<float>(BestConstant(options.task, labels)),
           static_cast<float>(options.init_accumulator)},
-      linear_(rows, {0.0F, static_cast<float>(options.init_accumulator)}),
-      factors_(rows * blocks_),
+      linear_(keys.size(), {0.0F, static_cast<float>(options.init_accumulator)}),
+      factors_(keys.size() * blocks_),
       random_(options.seed) {
   std::normal_distribution<float> normal(0.0F, static_cast<float>(options.init_stddev));
-  for (size_t i = 0; i < factors_.size(); ++i) {
-    const size_t first = i % blocks_ * kLanes;
-    for (size_t f = 0; f < kLanes; ++f) {
+  for (size_t row = 0; row < keys.size(); ++row) {
+    KeyedRandom random(options.seed, keys[row]);
+    normal.reset();
+    for (size_t f = 0; f < blocks_ * kLanes; ++f) {
+      FactorBlock& block = factors_[row * blocks_ + f / kLanes];
       // What pads k to whole blocks is 0 and stays so: its gradient is 0.
-      factors_[i].v[f] = first + f < options_.k ? normal(random_) : 0.0F;
-      factors_[i].g2[f] = static_cast<float>(options.init_accumulator);
+      block.v[f % kLanes] = f < options_.k ? normal(random) : 0.0F;
+      block.g2[f % kLanes] = static_cast<float>(options.init_accumulator);
     }
   }
 }

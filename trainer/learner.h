@@ -6,6 +6,10 @@
 // Several threads take steps on the same parameters without locks (Hogwild; Niu et al. 2011): a
 // lost update now and then costs less than a lock. One thread with one seed repeats itself bit by
 // bit.
+//
+// Where the factors of a feature start depends on its key and the seed alone, not on the log:
+// models that learn from different logs with one seed start from the same parameters, so that
+// averaging them means something (average.h).
 #ifndef FMSERVE_TRAINER_LEARNER_H_
 #define FMSERVE_TRAINER_LEARNER_H_
 
@@ -13,6 +17,7 @@
 #include <functional>
 #include <random>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "model/types.h"
@@ -36,18 +41,24 @@ struct LearnerOptions {
   uint64_t seed = 1;
 };
 
+// What fixes the parameters at the start, in words: equal for two models whose features started
+// equal.
+std::string DescribeStart(const LearnerOptions& options);
+
 // Used by one thread, which may start others inside RunEpoch and Predict.
 class Learner {
  public:
-  // Parameters for `rows` features. w0 starts at the constant that fits `labels` best.
-  Learner(const LearnerOptions& options, size_t rows, std::span<const float> labels);
+  // Parameters for features with these keys; row r is that of keys[r]. w0 starts at the constant
+  // that fits `labels` best.
+  Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
+          std::span<const float> labels);
 
   // Called now and then from one thread with the number of examples done in this epoch.
   using Progress = std::function<void(size_t examples)>;
 
   // One step per example, in a new random order. Returns the mean loss of the examples, each taken
   // just before its step: logloss, or half the squared error for regression. Entries' rows must be
-  // < rows.
+  // below the number of keys.
   double RunEpoch(const Examples& examples, const Progress& progress);
 
   // Probabilities for a binary task, values for regression. predictions.size() == examples.size().

@@ -120,14 +120,16 @@ absl::Status Pack(const PackOptions& options, const TrainingData& data,
                               .k = parameters.k,
                               .w0 = parameters.w0,
                               .schema = data.schema,
-                              .with_names = options.with_names});
+                              .with_names = options.with_names,
+                              .training_rows = data.examples.size()});
   for (size_t row = 0; row < parameters.rows(); ++row) {
     const Feature& feature = data.vocabulary[row];
     absl::Status status = writer.AddRow({.key = feature.key,
                                          .field = feature.field,
                                          .value = feature.value,
                                          .w = parameters.w[row],
-                                         .v = parameters.factors(row)});
+                                         .v = parameters.factors(row),
+                                         .count = feature.count});
     if (!status.ok()) return OfFeature(data, row, status);
   }
   for (model::Golden& golden : *goldens) writer.AddGolden(std::move(golden));

@@ -56,6 +56,13 @@ std::vector<uint32_t> Vocabulary::Prune(const model::FeatureSchema& schema) {
   return new_rows;
 }
 
+std::vector<uint64_t> Vocabulary::keys() const {
+  std::vector<uint64_t> keys;
+  keys.reserve(features_.size());
+  for (const Feature& feature : features_) keys.push_back(feature.key);
+  return keys;
+}
+
 uint32_t Vocabulary::Find(uint64_t key, uint8_t field) const {
   const auto it = rows_.find(key);
   return it != rows_.end() ? it->second : rare_rows_[field];

@@ -55,6 +55,41 @@ TEST(Manifest, ErrorsNameTheKey) {
   EXPECT_THAT(with("\"ctr\"", "\"../ctr\""), HasSubstr("model name '../ctr'"));
 }
 
+Manifest WithDelta() {
+  Manifest manifest = Example();
+  manifest.deltas.push_back({.base_version = 41,
+                             .base_sha256 = std::string(64, 'b'),
+                             .size_bytes = 77,
+                             .sha256 = std::string(64, 'c'),
+                             .file = DeltaFileName(41, 42)});
+  return manifest;
+}
+
+TEST(Manifest, DeltasComeBackAsTheyWereWritten) {
+  EXPECT_EQ(DeltaFileName(41, 42), "00000000000000000042-from-00000000000000000041.fmd");
+  EXPECT_EQ(*ParseManifest(SerializeManifest(WithDelta())), WithDelta());
+  Manifest many = WithDelta();
+  many.deltas.resize(kMaxManifestDeltas, many.deltas[0]);
+  EXPECT_EQ(*ParseManifest(SerializeManifest(many)), many);
+}
+
+TEST(Manifest, DeltasThatLeadElsewhereAreRefused) {
+  const std::string text = SerializeManifest(WithDelta());
+  const auto with = [&](const std::string& from, const std::string& to) {
+    return std::string(ParseError(absl::StrReplaceAll(text, {{from, to}})).message());
+  };
+  EXPECT_THAT(with("00000000000000000042-from", "../00000000000000000042-from"),
+              HasSubstr("\"deltas\" 1: \"file\" is not 00000000000000000042-from-"));
+  EXPECT_THAT(with("bbbb", "BBBB"), HasSubstr("\"deltas\" 1: \"base_sha256\""));
+  EXPECT_THAT(with("cccc", ""), HasSubstr("\"deltas\" 1: "));
+  EXPECT_THAT(with("77", "0"), HasSubstr("\"deltas\" 1: \"size_bytes\" is 0"));
+  EXPECT_THAT(with("\"base_version\": 41", "\"base_version\": 0"), HasSubstr("\"base_version\""));
+  Manifest many = WithDelta();
+  many.deltas.resize(kMaxManifestDeltas + 1, many.deltas[0]);
+  EXPECT_THAT(std::string(ParseError(SerializeManifest(many)).message()),
+              HasSubstr("\"deltas\" is not a list of at most 8"));
+}
+
 TEST(Manifest, WhatIsNotOneJsonObjectIsRefused) {
   for (const std::string text : {"", "[]", "7", "{", "{}{}", "\xff\xfe"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(ParseError(text))) << text;

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 #include <thread>
 
+#include "loader/delta.h"
 #include "loader/file_util.h"
 #include "tests/loader/test_store.h"
 
@@ -61,6 +63,72 @@ TEST_F(Publisher, GivesTheNextVersionAfterTheManifestAndAfterEveryFile) {
   store_.PublishManifest(
       {.model = kModel, .version = 20, .size_bytes = 1, .sha256 = std::string(64, '0')});
   EXPECT_EQ(PublishFile(Trained({}))->version, 21U);
+}
+
+// Large enough for a delta to be worth it.
+constexpr int kManyRows = 2000;
+
+TEST_F(Publisher, LeavesADeltaFromTheVersionBefore) {
+  EXPECT_TRUE(PublishFile(Trained({.w0 = 1.0, .rows_count = kManyRows}))->deltas.empty());
+  const Manifest second = *PublishFile(Trained({.w0 = 2.0, .rows_count = kManyRows}));
+  ASSERT_EQ(second.deltas.size(), 1U);
+  const ManifestDelta& delta = second.deltas[0];
+  EXPECT_EQ(delta.base_version, 1U);
+  EXPECT_EQ(delta.base_sha256, Sha256Hex(ReadFile(store_.WeightPath(1))));
+  EXPECT_EQ(delta.file, DeltaFileName(1, 2));
+  const std::string bytes = ReadFile(store_.ModelPath(delta.file));
+  EXPECT_EQ(delta.size_bytes, bytes.size());
+  EXPECT_EQ(delta.sha256, Sha256Hex(bytes));
+  EXPECT_LT(bytes.size(), second.size_bytes / 2);
+  const auto applied = ApplyDelta(store_.WeightPath(1), store_.ModelPath(delta.file),
+                                  folder_.Path("made.fmw"), 1 << 30, model::NeverStop);
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  EXPECT_EQ(ReadFile(folder_.Path("made.fmw")), ReadFile(store_.WeightPath(2)));
+  EXPECT_EQ(*ParseManifest(ReadFile(store_.ModelPath("CURRENT"))), second);
+}
+
+TEST_F(Publisher, LeavesNoDeltaThatIsNotWorthItOrNotWanted) {
+  ASSERT_TRUE(PublishFile(Trained({.w0 = 1.0})).ok());
+  EXPECT_TRUE(PublishFile(Trained({.w0 = 2.0}))->deltas.empty()) << "these are small files";
+  for (const double w0 : {3.0, 4.0}) {
+    const auto published = Publish(
+        Trained({.w0 = w0, .rows_count = kManyRows}),
+        {.store = store_.store(), .model = kModel, .delta_from = PublishOptions::DeltaFrom::kNone},
+        TestKernels());
+    ASSERT_TRUE(published.ok()) << published.status();
+    EXPECT_TRUE(published->deltas.empty());
+  }
+  EXPECT_THAT(ListFolder(store_.ModelPath(".")),
+              ::testing::Not(::testing::Contains(::testing::EndsWith(".fmd"))));
+}
+
+TEST_F(Publisher, LeavesADeltaFromTheFileThatIsNamed) {
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(PublishFile(Trained({.w0 = 1.0 * i, .rows_count = kManyRows})).ok());
+  const auto publish_from = [&](const std::string& base) {
+    return Publish(Trained({.w0 = 9.0, .rows_count = kManyRows}),
+                   {.store = store_.store(),
+                    .model = kModel,
+                    .delta_from = PublishOptions::DeltaFrom::kFile,
+                    .delta_base = base},
+                   TestKernels());
+  };
+  const auto published = publish_from(store_.WeightPath(2));
+  ASSERT_TRUE(published.ok()) << published.status();
+  ASSERT_EQ(published->deltas.size(), 1U);
+  EXPECT_EQ(published->deltas[0].base_version, 2U);
+  WriteTestFile({}, folder_.Path("never.fmw"));
+  EXPECT_THAT(std::string(publish_from(folder_.Path("never.fmw")).status().message()),
+              HasSubstr("was never published"));
+  EXPECT_EQ(ParseManifest(ReadFile(store_.ModelPath("CURRENT")))->version, 4U);
+}
+
+TEST_F(Publisher, DoesWithoutADeltaWhenTheVersionBeforeIsGoneOrBroken) {
+  ASSERT_TRUE(PublishFile(Trained({.w0 = 1.0, .rows_count = kManyRows})).ok());
+  std::filesystem::remove(store_.WeightPath(1));
+  EXPECT_TRUE(PublishFile(Trained({.w0 = 2.0, .rows_count = kManyRows}))->deltas.empty());
+  WriteFile(store_.WeightPath(2), "broken");
+  EXPECT_TRUE(PublishFile(Trained({.w0 = 3.0, .rows_count = kManyRows}))->deltas.empty());
 }
 
 TEST_F(Publisher, RefusesWhatIsNotFitToServe) {

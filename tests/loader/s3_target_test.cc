@@ -22,7 +22,8 @@ class S3TargetTest : public ::testing::Test {
     return {.model = kModel, .version = version, .size_bytes = 3, .sha256 = std::string(64, 'a')};
   }
   static absl::Status Finish(S3Target& target, uint64_t version, const std::string& bytes = "abc") {
-    const absl::Status status = target.Append(std::as_bytes(std::span(bytes)));
+    absl::Status status = target.Append(std::as_bytes(std::span(bytes)));
+    if (status.ok()) status = target.Finish();
     return status.ok() ? target.Commit(ManifestOf(version)) : status;
   }
   uint64_t Current() const { return ParseManifest(bucket_.Get("p/ctr/CURRENT"))->version; }

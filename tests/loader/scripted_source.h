@@ -19,6 +19,10 @@ struct SourceScript {
   std::atomic<uint64_t> breaks_after_bytes = 0;  // each fetch does, unless 0
   std::atomic<uint64_t> fetched_bytes = 0;       // by all fetches
   std::atomic<bool> stall = false;               // a fetch waits in its middle while this holds
+  std::atomic<int> failing_deltas = 0;           // so many more fetches of deltas fail
+  enum class Delta : uint8_t { kWhole, kDamaged, kShort, kLong };
+  std::atomic<Delta> deltas = Delta::kWhole;  // what fetches of deltas give
+  std::atomic<int> deltas_count = 0;
   std::atomic<int> polls_count = 0;
   std::atomic<int> fetches_count = 0;
   std::atomic<bool> deaf = false;      // it does not even end when it is cancelled
@@ -60,6 +64,38 @@ class ScriptedSource : public Source {
       script_->fetched_bytes += bytes.size();
       return sink(bytes);
     });
+  }
+
+  absl::Status FetchDelta(const std::string& name, const ByteSink& sink) override {
+    ++script_->deltas_count;
+    if (script_->failing_deltas > 0) {
+      --script_->failing_deltas;
+      return absl::UnavailableError("the connection broke");
+    }
+    std::vector<std::byte> bytes;
+    const absl::Status fetched = store_->FetchDelta(name, [&](std::span<const std::byte> part) {
+      bytes.insert(bytes.end(), part.begin(), part.end());
+      return absl::OkStatus();
+    });
+    if (!fetched.ok()) return fetched;
+    script_->stalling = script_->stall.load();
+    const bool released = Eventually([&] { return !script_->stall || cancelled_; });
+    script_->stalling = false;
+    if (!released || cancelled_) return absl::CancelledError("the source was cancelled");
+    switch (script_->deltas) {
+      case SourceScript::Delta::kWhole:
+        break;
+      case SourceScript::Delta::kDamaged:
+        bytes[bytes.size() / 2] ^= std::byte{1};
+        break;
+      case SourceScript::Delta::kShort:
+        bytes.pop_back();
+        break;
+      case SourceScript::Delta::kLong:
+        bytes.push_back(std::byte{0});
+        break;
+    }
+    return sink(bytes);
   }
 
   absl::StatusOr<std::vector<uint64_t>> ListVersions(size_t limit) override {

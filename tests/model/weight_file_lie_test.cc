@@ -315,6 +315,12 @@ INSTANTIATE_TEST_SUITE_P(
         Lie{"MetadataCount",
             [](Forgery& f) { ++*reinterpret_cast<uint8_t*>(f.section(SectionType::kMetadata)); },
             "section metadata at offset 768: "},
+        Lie{"CountsOfOtherSlots",
+            [](Forgery& f) {
+              f.ChangeEntry(SectionType::kNames,
+                            [](auto& e) { e.type = static_cast<uint32_t>(SectionType::kCounts); });
+            },
+            "slots take"},
         Lie{"NameThatEndsBehindItsBeginning",
             [](Forgery& f) { f.Put(f.section(SectionType::kNames) + 8, uint64_t{1}); },
             "slot 1: the record ends at 1"},

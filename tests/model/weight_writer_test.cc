@@ -203,6 +203,49 @@ TEST_F(WeightWriterTest, AFullDiskLeavesTheOldFileAsItWas) {
   EXPECT_TRUE(std::ranges::equal(before.span(), after.span()));
 }
 
+TEST_F(WeightWriterTest, CountsLieInTheOrderOfTheRowsAndSaturate) {
+  WeightFileOptions options = SampleOptions(Quantization::kF32);
+  options.training_rows = uint64_t{1} << 40;
+  WeightWriter writer(options);
+  for (const uint64_t key : {uint64_t{1}, uint64_t{2}, uint64_t{3}}) {
+    WriterRow row = kRow;
+    row.key = key;
+    row.count = key == 3 ? uint64_t{1} << 33 : key * 10;
+    ASSERT_TRUE(writer.AddRow(row).ok());
+  }
+  ASSERT_TRUE(writer.Finish(Path("a.fmw")).ok());
+  const auto file = *WeightFile::Open(Path("a.fmw"));
+  ASSERT_TRUE(file->counts());
+  EXPECT_EQ(file->counts()->rows, uint64_t{1} << 40);
+  ASSERT_EQ(file->counts()->of_slots.size(), file->info().slots_count);
+  const auto count_of = [&](uint64_t key) {
+    return file->counts()->of_slots[file->dictionary().Find(key)];
+  };
+  EXPECT_EQ(count_of(1), 10U);
+  EXPECT_EQ(count_of(2), 20U);
+  EXPECT_EQ(count_of(3), 0xffffffffU);
+  ASSERT_TRUE(WriteSampleFile(Quantization::kF32, Path("b.fmw")).ok());
+  EXPECT_FALSE((*WeightFile::Open(Path("b.fmw")))->counts()) << "a file may leave them out";
+}
+
+TEST_F(WeightWriterTest, AFileBeyondItsLimitIsNotBegun) {
+  WeightFileOptions options = SampleOptions(Quantization::kF32);
+  options.training_rows = 5;
+  const auto write = [&](uint64_t max_file_bytes, const std::string& name) {
+    options.max_file_bytes = max_file_bytes;
+    WeightWriter writer(options);
+    EXPECT_TRUE(writer.AddRow(kRow).ok());
+    return writer.Finish(Path(name));
+  };
+  ASSERT_TRUE(write(1 << 20, "a.fmw").ok());
+  const uint64_t bytes = std::filesystem::file_size(Path("a.fmw"));
+  EXPECT_TRUE(write(bytes, "a.fmw").ok());
+  const absl::Status status = write(bytes - 1, "b.fmw");
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Message(status), HasSubstr("the file of 1 rows would have " + std::to_string(bytes)));
+  EXPECT_THAT(Files(), ElementsAre("a.fmw"));
+}
+
 TEST(StampHeaderTest, ChangesNameAndVersionAndNothingElse) {
   AlignedBytes bytes = SampleBytes(Quantization::kF32);
   const AlignedBytes before = bytes;

@@ -134,6 +134,7 @@ TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
   status.huge_page_bytes = 2048;
   status.swaps_count = 3;
   status.poll_failures_count = 2;
+  status.delta_fetches[static_cast<size_t>(loader::DeltaOutcome::kMismatch)] = 4;
   const std::string page = PageOf(metrics, status);
   EXPECT_THAT(page, HasSubstr("fmserve_serving_version{model=\"ctr\"} 7\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_pinned_version{model=\"ctr\"} 6\n"));
@@ -144,6 +145,10 @@ TEST(MetricsTest, ShowsWhatTheLoaderIsDoing) {
   EXPECT_THAT(page, HasSubstr("fmserve_huge_page_bytes{model=\"ctr\"} 2048\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_swaps_total{model=\"ctr\"} 3\n"));
   EXPECT_THAT(page, HasSubstr("fmserve_poll_failures_total{model=\"ctr\"} 2\n"));
+  EXPECT_THAT(page,
+              HasSubstr("fmserve_delta_fetches_total{model=\"ctr\",outcome=\"mismatch\"} 4\n"));
+  EXPECT_THAT(page,
+              HasSubstr("fmserve_delta_fetches_total{model=\"ctr\",outcome=\"applied\"} 0\n"));
   for (const char* what :
        {"artifact=\"weights\",reason=\"golden\"", "artifact=\"catalogue\",reason=\"structure\""}) {
     EXPECT_THAT(page, HasSubstr(absl::StrCat("fmserve_rejected_versions_total{model=\"ctr\",", what,

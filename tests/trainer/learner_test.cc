@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <tuple>
 #include <utility>
@@ -20,6 +22,12 @@ void Add(std::vector<Entry> entries, float label, Examples& examples) {
   examples.entries.insert(examples.entries.end(), entries.begin(), entries.end());
   examples.ends.push_back(examples.entries.size());
   examples.labels.push_back(label);
+}
+
+std::vector<uint64_t> Keys(size_t count) {
+  std::vector<uint64_t> keys(count);
+  std::iota(keys.begin(), keys.end(), 1U);
+  return keys;
 }
 
 double LossOf(model::Task task, double score, double label) {
@@ -61,7 +69,7 @@ TEST_P(GradientTest, AStepFollowsTheFiniteDifferencesOfTheLoss) {
   Examples examples;
   Add({{0, 1.0F}, {2, -0.5F}, {3, 2.0F}}, 1.0F, examples);
   const std::vector<float> two_labels = {0.0F, 1.0F};
-  Learner learner(Options(), 4, two_labels);
+  Learner learner(Options(), Keys(4), two_labels);
   const Parameters before = learner.parameters();
   learner.RunEpoch(examples, nullptr);
   const Parameters after = learner.parameters();
@@ -153,7 +161,7 @@ TEST(FitTest, RecoversAHiddenFmToTheNoiseOfItsClicks) {
   const Examples train = hidden.Draw(60000);
   const Examples valid = hidden.Draw(10000);
   const Examples test = hidden.Draw(20000);
-  const FitResult result = Fit(QuickOptions(), hidden.parameters.rows(), train, &valid, {});
+  const FitResult result = Fit(QuickOptions(), Keys(hidden.parameters.rows()), train, &valid, {});
   EXPECT_LT(TestLogloss(result.parameters, test), hidden.BayesLogloss(test) + 0.01);
 }
 
@@ -162,9 +170,9 @@ TEST(FitTest, TwoThreadsLearnAsWellAsOne) {
   const Examples train = hidden.Draw(30000);
   const Examples valid = hidden.Draw(10000);
   FitOptions options = QuickOptions();
-  const FitResult one = Fit(options, hidden.parameters.rows(), train, &valid, {});
+  const FitResult one = Fit(options, Keys(hidden.parameters.rows()), train, &valid, {});
   options.learner.threads = 2;
-  const FitResult two = Fit(options, hidden.parameters.rows(), train, &valid, {});
+  const FitResult two = Fit(options, Keys(hidden.parameters.rows()), train, &valid, {});
   EXPECT_NEAR(*two.best().valid->logloss, *one.best().valid->logloss, 0.005);
 }
 
@@ -173,13 +181,13 @@ TEST(FitTest, OneThreadAndOneSeedRepeatThemselvesBitByBit) {
   const Examples train = hidden.Draw(2000);
   FitOptions options = QuickOptions();
   options.epochs = 3;
-  const FitResult first = Fit(options, hidden.parameters.rows(), train, nullptr, {});
-  const FitResult again = Fit(options, hidden.parameters.rows(), train, nullptr, {});
+  const FitResult first = Fit(options, Keys(hidden.parameters.rows()), train, nullptr, {});
+  const FitResult again = Fit(options, Keys(hidden.parameters.rows()), train, nullptr, {});
   EXPECT_EQ(first.parameters.w0, again.parameters.w0);
   EXPECT_EQ(first.parameters.w, again.parameters.w);
   EXPECT_EQ(first.parameters.v, again.parameters.v);
   options.learner.seed = 2;
-  const FitResult other = Fit(options, hidden.parameters.rows(), train, nullptr, {});
+  const FitResult other = Fit(options, Keys(hidden.parameters.rows()), train, nullptr, {});
   EXPECT_NE(first.parameters.v, other.parameters.v);
 }
 
@@ -191,7 +199,7 @@ TEST(FitTest, StopsWhenValidationGetsNoBetterAndKeepsTheBestEpoch) {
   options.learner.l2_factors = 0.0;
   options.epochs = 200;
   options.patience = 3;
-  const FitResult result = Fit(options, hidden.parameters.rows(), train, &valid, {});
+  const FitResult result = Fit(options, Keys(hidden.parameters.rows()), train, &valid, {});
   ASSERT_LT(result.epochs.size(), 200U);
   EXPECT_EQ(result.epochs.size(), result.best_epoch + options.patience);
   for (const EpochReport& report : result.epochs) {
@@ -206,7 +214,7 @@ TEST(FitTest, WithoutValidationRunsAllEpochs) {
   const Examples train = hidden.Draw(500);
   FitOptions options = QuickOptions();
   options.epochs = 4;
-  const FitResult result = Fit(options, hidden.parameters.rows(), train, nullptr, {});
+  const FitResult result = Fit(options, Keys(hidden.parameters.rows()), train, nullptr, {});
   EXPECT_EQ(result.epochs.size(), 4U);
   EXPECT_EQ(result.best_epoch, 4U);
   EXPECT_EQ(result.parameters.rows(), hidden.parameters.rows());
@@ -216,7 +224,7 @@ TEST(FitTest, EndsInTheEpochWhoseLossIsNoNumber) {
   Examples train;
   for (int i = 0; i < 100; ++i) Add({{0, 1e30F}, {1, 1e30F}}, static_cast<float>(i % 2), train);
   for (const Examples* valid : {static_cast<const Examples*>(nullptr), &std::as_const(train)}) {
-    const FitResult result = Fit(QuickOptions(), 2, train, valid, {});
+    const FitResult result = Fit(QuickOptions(), Keys(2), train, valid, {});
     EXPECT_EQ(result.epochs.size(), 1U);
     EXPECT_EQ(result.best_epoch, 0U);
   }
@@ -228,7 +236,7 @@ TEST(FitTest, WithoutValidationAnEarlierEpochIsNoSubstituteForTheLast) {
   FitOptions options = QuickOptions();
   options.learner.learning_rate = 1e30F;
   options.epochs = 3;
-  const FitResult result = Fit(options, 2, train, nullptr, {});
+  const FitResult result = Fit(options, Keys(2), train, nullptr, {});
   ASSERT_TRUE(std::isfinite(result.epochs.front().train_loss));
   ASSERT_FALSE(std::isfinite(result.epochs.back().train_loss));
   EXPECT_EQ(result.best_epoch, 0U);
@@ -236,21 +244,49 @@ TEST(FitTest, WithoutValidationAnEarlierEpochIsNoSubstituteForTheLast) {
 
 TEST(LearnerTest, StartsAtTheConstantThatFitsBest) {
   const std::vector<float> clicks = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-  EXPECT_NEAR(Learner({.k = 1}, 1, clicks).parameters().w0, std::log(1.5 / 9.5), 1e-6);
+  EXPECT_NEAR(Learner({.k = 1}, Keys(1), clicks).parameters().w0, std::log(1.5 / 9.5), 1e-6);
   const std::vector<float> stars = {1, 5, 3, 5};
-  EXPECT_EQ(Learner({.task = model::Task::kRegression, .k = 1}, 1, stars).parameters().w0, 3.5);
+  EXPECT_EQ(Learner({.task = model::Task::kRegression, .k = 1}, Keys(1), stars).parameters().w0,
+            3.5);
 }
 
 TEST(LearnerTest, PredictsTheLinkOfTheScore) {
   Examples examples;
   for (int i = 0; i < 1000; ++i) Add({{0, 1.0F}, {1, 0.5F}}, static_cast<float>(i % 2), examples);
   for (const uint32_t threads : {1U, 3U}) {
-    Learner learner({.k = 5, .init_stddev = 0.5, .threads = threads}, 2, examples.labels);
+    Learner learner({.k = 5, .init_stddev = 0.5, .threads = threads}, Keys(2), examples.labels);
     std::vector<float> predictions(examples.size());
     learner.Predict(examples, predictions);
     const double score = Score(learner.parameters(), examples[0]);
     for (const float p : predictions) EXPECT_NEAR(p, 1.0 / (1.0 + std::exp(-score)), 1e-6);
   }
+}
+
+TEST(LearnerTest, AFeatureStartsTheSameInEveryLogWithTheSameSeed) {
+  const std::vector<float> labels = {0.0F, 1.0F};
+  const LearnerOptions options = {.k = 5, .seed = 3};
+  const Parameters here = Learner(options, std::vector<uint64_t>{11, 22, 33}, labels).parameters();
+  const Parameters there = Learner(options, std::vector<uint64_t>{33, 11}, labels).parameters();
+  EXPECT_TRUE(std::ranges::equal(here.factors(0), there.factors(1)));
+  EXPECT_TRUE(std::ranges::equal(here.factors(2), there.factors(0)));
+  EXPECT_FALSE(std::ranges::equal(here.factors(0), here.factors(1)));
+  const Parameters other =
+      Learner({.k = 5, .seed = 4}, std::vector<uint64_t>{11}, labels).parameters();
+  EXPECT_FALSE(std::ranges::equal(here.factors(0), other.factors(0)));
+}
+
+TEST(LearnerTest, FactorsStartWithTheDeviationAskedFor) {
+  const Parameters start =
+      Learner({.k = 16, .init_stddev = 0.5}, Keys(5000), std::vector<float>{1.0F}).parameters();
+  double sum = 0.0;
+  double squares = 0.0;
+  for (const float v : start.v) {
+    sum += v;
+    squares += double{v} * v;
+  }
+  const auto count = static_cast<double>(start.v.size());
+  EXPECT_NEAR(sum / count, 0.0, 0.01);
+  EXPECT_NEAR(std::sqrt(squares / count), 0.5, 0.01);
 }
 
 }  // namespace

@@ -88,6 +88,7 @@ TEST_P(PackTest, EveryRowStandsUnderItsName) {
   const std::shared_ptr<const model::WeightFile> file = PackAndOpen();
   EXPECT_EQ(file->info().rows_count, data_.vocabulary.size());
   EXPECT_EQ(file->info().model_name, "ctr");
+  EXPECT_EQ(file->counts()->rows, 400U);
   EXPECT_EQ(file->schema().Serialize(), data_.schema.Serialize());
   EXPECT_EQ(file->metadata(), (model::Metadata{{"option.k", "5"}}));
   for (size_t row = 0; row < data_.vocabulary.size(); ++row) {
@@ -98,6 +99,7 @@ TEST_P(PackTest, EveryRowStandsUnderItsName) {
     ASSERT_TRUE(name);
     EXPECT_EQ(name->field, feature.field);
     EXPECT_EQ(name->value, feature.value);
+    EXPECT_EQ(file->counts()->of_slots[slot], feature.count);
   }
 }
 
