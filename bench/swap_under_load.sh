@@ -127,7 +127,7 @@ while ((SECONDS < end)); do
   file=$work/a.fmw
   ((version % 2)) || file=$work/b.fmw
   begin=$(now)
-  "$fm" publish "$file" --store "$work/store" --model "$model" >/dev/null
+  "$fm" publish "$file" --store "$work/store" --model "$model" --delta-from none >/dev/null
   published=$(now)
   wait_for_version "$version" || fail "version $version does not serve: $(tail -n 1 "$work/server.log")"
   served=$(now)

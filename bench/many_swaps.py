@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Publishes two weight files in turn to the server of many_swaps.sh, and watches what each swap costs it.
+
+Exits with 1 when the last hundred swaps cost more than the first, with 2 when a version does not come to serve.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+PART = 100  # swaps that are compared, at the beginning and at the end
+PATIENCE_SECONDS = 60
+MAX_GROWTH = {"swap_ms": 1.25, "resident_kb": 1.05, "open_files": 1.0}
+
+
+def fail(message):
+    print(f"many_swaps.py: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+class Server:
+    """What can be seen of it from outside."""
+
+    def __init__(self, pid, log_path):
+        self.pid = pid
+        self.log = open(log_path, encoding="utf-8")
+
+    def wait_for(self, version):
+        """Until the log says that the version serves. Asking the server would take part in what is measured."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        line = ""
+        while time.monotonic() < end:
+            piece = self.log.readline()
+            line += piece
+            if not line.endswith("\n"):
+                time.sleep(0.002)
+                continue
+            if '"version_published"' in line and f'"version":{version},' in line:
+                return
+            line = ""
+        fail(f"version {version} does not serve")
+
+    def resident_kb(self):
+        with open(f"/proc/{self.pid}/status", encoding="utf-8") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+def swap(arguments, server, version):
+    work = pathlib.Path(arguments.work)
+    file = work / ("b.fmw" if version % 2 == 0 else "a.fmw")
+    subprocess.run([arguments.fm, "publish", file, "--store", work / "store", "--model", arguments.model, "--delta-from",
+                    "none"], check=True, stdout=subprocess.DEVNULL)
+    begin = time.monotonic()
+    server.wait_for(version)
+    swap_ms = (time.monotonic() - begin) * 1000
+    (work / "store" / arguments.model / f"{version - 1:020d}.fmw").unlink(missing_ok=True)
+    return {"swap_ms": swap_ms, "resident_kb": server.resident_kb(), "open_files": server.open_files()}
+
+
+def describe(name, part):
+    median = {key: statistics.median(s[key] for s in part) for key in MAX_GROWTH}
+    slow = sorted(s["swap_ms"] for s in part)[len(part) * 9 // 10]
+    print(f"    {name}: a swap {median['swap_ms']:.0f} ms (9 of 10 within {slow:.0f}), resident "
+          f"{median['resident_kb'] / 1024:.1f} MB, {median['open_files']:.0f} open files", flush=True)
+    return median
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("fm", "work", "model"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("server", "swaps"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--json")
+    arguments = parser.parse_args()
+    if arguments.swaps < 2 * PART:
+        fail(f"--swaps: at least {2 * PART}")
+
+    server = Server(arguments.server, f"{arguments.work}/server.log")
+    server.wait_for(1)
+    swaps = []
+    for version in range(2, arguments.swaps + 2):
+        swaps.append(swap(arguments, server, version))
+        if len(swaps) % (5 * PART) == 0:
+            describe(f"{len(swaps) - PART + 1} to {len(swaps)}", swaps[-PART:])
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps(swaps), encoding="utf-8")
+    first, last = describe(f"first {PART}", swaps[:PART]), describe(f"last {PART}", swaps[-PART:])
+    grown = [key for key, most in MAX_GROWTH.items() if last[key] > most * first[key]]
+    if grown:
+        print(f"many_swaps.py: grew: {', '.join(grown)}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
