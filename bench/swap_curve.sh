@@ -53,7 +53,7 @@ say "$((swaps + 2)) versions of $rows rows, k = 16"
 for ((version = 1; version <= swaps + 2; ++version)); do
   file=$work/odd.fmw
   ((version % 2)) || file=$work/even.fmw
-  "$fm" publish "$file" --store "$work/staged" --model "$model" >/dev/null
+  "$fm" publish "$file" --store "$work/staged" --model "$model" --delta-from none >/dev/null
   cp "$work/staged/$model/CURRENT" "$work/staged/$model/$version.json"
 done
 rm "$work/odd.fmw" "$work/even.fmw"
