@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """A real S3 server on loopback: Ceph's radosgw with one monitor and one OSD that keeps everything in memory.
 
-    radosgw.py start FOLDER    about 15 s; FOLDER/radosgw.json then tells endpoint, keys and processes
+    radosgw.py start FOLDER    about 15 s; FOLDER/radosgw.json then tells endpoints, keys and processes
     radosgw.py stop FOLDER     ends them and removes FOLDER
 
-It has a user with all rights and a role that web identities may assume (openid.py). A FOLDER that was not stopped is
-stopped first.
+It has a user with all rights and a role that web identities may assume (openid.py), finds buckets in the path or in the
+host name (models.localhost), and listens with TLS, too: FOLDER/ca.pem vouches for it. A FOLDER that was not stopped is stopped
+first.
 """
 
 import json
@@ -53,7 +54,8 @@ osd_objectstore = memstore
 memstore_device_bytes = 2147483648
 osd_max_object_size = 134217728
 [client.rgw]
-rgw_frontends = beast endpoint=127.0.0.1:{port}
+rgw_frontends = beast endpoint=127.0.0.1:{port} ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={folder}/gateway.pem ssl_private_key={folder}/gateway.key
+rgw_dns_name = localhost
 rgw_data = {folder}/rgw
 rgw_s3_auth_use_sts = true
 rgw_sts_key = abcdefghijklmnop
@@ -113,17 +115,36 @@ class Radosgw:
         stop(self.folder)
         for name in ("mon", "osd", "rgw", "run", "log"):
             (self.folder / name).mkdir(parents=True)
-        port, mon_port = free_port(), free_port()
+        port, tls_port, mon_port = free_port(), free_port(), free_port()
         fsid = str(uuid.uuid4())
-        self.config.write_text(CONFIG.format(folder=self.folder, fsid=fsid, port=port, mon_port=mon_port))
+        self.config.write_text(CONFIG.format(folder=self.folder, fsid=fsid, port=port, tls_port=tls_port, mon_port=mon_port))
+        self.make_certificates()
         try:
             self.start_monitor(fsid, mon_port)
             self.start_osd()
             self.start_gateway(port)
         finally:
             (self.folder / "radosgw.json").write_text(json.dumps(
-                {"endpoint": f"http://127.0.0.1:{port}", "access_key": ACCESS_KEY, "secret_key": SECRET_KEY,
-                 "config": str(self.config), "processes": self.processes}))
+                {"endpoint": f"http://127.0.0.1:{port}", "tls_endpoint": f"https://127.0.0.1:{tls_port}",
+                 "host_endpoint": f"http://localhost:{port}", "ca_file": str(self.folder / "ca.pem"),
+                 "access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "config": str(self.config),
+                 "processes": self.processes}))
+
+    def make_certificates(self):
+        """One of an authority of our own, and one by it for the gateway."""
+        def openssl(*arguments):
+            subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=PATIENCE_S)
+
+        def path(name):
+            return self.folder / name
+
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority", "-keyout",
+                path("ca.key"), "-out", path("ca.pem"))
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=gateway", "-keyout", path("gateway.key"), "-out",
+                path("gateway.csr"))
+        path("gateway.ext").write_text("subjectAltName = IP:127.0.0.1\n")
+        openssl("x509", "-req", "-days", "2", "-in", path("gateway.csr"), "-CA", path("ca.pem"), "-CAkey", path("ca.key"),
+                "-CAcreateserial", "-extfile", path("gateway.ext"), "-out", path("gateway.pem"))
 
     def start_monitor(self, fsid, port):
         monmap, keyring = self.folder / "monmap", self.folder / "keyring"

@@ -113,6 +113,9 @@ class S3Test(unittest.TestCase):
             f'listen: ["{self.target}"]\nhttp_listen: ""\ncache_dir: {cache or self.work / "cache"}\n'
             f"models:\n  - name: {MODEL}\n    store: {self.store}\n    poll_interval_ms: 200\n    budget_ms: 1000\n{model}"
             f"    s3: {{endpoint_url: \"{self.proxy.endpoint}\", stall_seconds: 1{s3}}}\n")
+        self.run_server()
+
+    def run_server(self):
         with open(self.work / "server.log", "ab") as log:
             self.server = subprocess.Popen([program("fmserve"), "--config", self.work / "fmserve.yaml"], stdout=log,
                                            stderr=log, env=self.server_environment)
