@@ -53,16 +53,42 @@ class Server:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
 
-def swap(arguments, server, version):
-    work = pathlib.Path(arguments.work)
-    file = work / ("b.fmw" if version % 2 == 0 else "a.fmw")
-    subprocess.run([arguments.fm, "publish", file, "--store", work / "store", "--model", arguments.model, "--delta-from",
-                    "none"], check=True, stdout=subprocess.DEVNULL)
-    begin = time.monotonic()
-    server.wait_for(version)
-    swap_ms = (time.monotonic() - begin) * 1000
-    (work / "store" / arguments.model / f"{version - 1:020d}.fmw").unlink(missing_ok=True)
-    return {"swap_ms": swap_ms, "resident_kb": server.resident_kb(), "open_files": server.open_files()}
+class Publisher:
+    """Publishes one version while the server takes the one before, so that it need not wait for either."""
+
+    def __init__(self, arguments):
+        self.fm = arguments.fm
+        self.model = arguments.model
+        self.work = pathlib.Path(arguments.work)
+        self.process = None
+
+    def begin(self, version):
+        file = self.work / ("b.fmw" if version % 2 == 0 else "a.fmw")
+        self.process = subprocess.Popen([self.fm, "publish", file, "--store", self.work / "store", "--model", self.model,
+                                         "--delta-from", "none"], stdout=subprocess.DEVNULL)
+
+    def end(self):
+        if self.process.wait() != 0:
+            fail("a version could not be published")
+
+    def remove(self, version):
+        (self.work / "store" / self.model / f"{version:020d}.fmw").unlink(missing_ok=True)
+
+
+def swaps_of(arguments, server):
+    """Yields what was seen after each swap."""
+    publisher = Publisher(arguments)
+    publisher.begin(2)
+    served = time.monotonic()
+    for version in range(2, arguments.swaps + 2):
+        publisher.end()
+        begin = max(served, time.monotonic())
+        publisher.begin(version + 1)
+        server.wait_for(version)
+        served = time.monotonic()
+        publisher.remove(version - 1)
+        yield {"swap_ms": (served - begin) * 1000, "resident_kb": server.resident_kb(), "open_files": server.open_files()}
+    publisher.end()
 
 
 def describe(name, part):
@@ -87,8 +113,8 @@ def main():
     server = Server(arguments.server, f"{arguments.work}/server.log")
     server.wait_for(1)
     swaps = []
-    for version in range(2, arguments.swaps + 2):
-        swaps.append(swap(arguments, server, version))
+    for swap in swaps_of(arguments, server):
+        swaps.append(swap)
         if len(swaps) % (5 * PART) == 0:
             describe(f"{len(swaps) - PART + 1} to {len(swaps)}", swaps[-PART:])
     if arguments.json:

@@ -2,10 +2,10 @@
 # Whether a server wears out: thousands of swaps, one after the other, under load.
 #
 # Two weight files of about 50 MB are published in turn, each time as a new version that the server fetches whole, verifies,
-# warms and swaps in; the next one follows as soon as it serves. Meanwhile the server gets a steady load. Prints, of the first
-# and of the last hundred swaps, how long one took (from the moment when its publication was done to the swap), the server's
-# resident memory and its open files; bench/many_swaps.py drives it. A swap takes most of a second here, because fetching and
-# verifying rest four times as long as they work: 10,000 take hours.
+# warms and swaps in; the next one is published meanwhile. All the time the server gets a steady load. Prints, of the first
+# and of the last hundred swaps, how long one took (from the moment when it was published, and the one before served), the
+# server's resident memory and its open files; bench/many_swaps.py drives it. A swap takes half a second, because fetching and
+# verifying rest four times as long as they work: 10,000 take an hour or two.
 #
 # Fails when a request fails, when memory or time per swap of the last hundred is more than 5 % (of time: 25 %) above that of
 # the first, or when there are more open files.

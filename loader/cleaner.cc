@@ -19,6 +19,9 @@ constexpr milliseconds kRetiredCheckInterval{50};
 // or what stands behind it, that works meanwhile.
 constexpr milliseconds kFreeStepRest{60};
 
+// With more there are no rests: files without a name still take room on the disk.
+constexpr size_t kMaxFilesFreedGently = 2;
+
 // Takes pages of what nobody else holds out of memory; what another snapshot shares stays as it is.
 // A count of one stays one: references come from snapshots alone.
 template <typename T>
@@ -59,6 +62,7 @@ void Cleaner::Free(FileDescriptor file) {
   {
     const std::lock_guard lock(mutex_);
     files_.push_back(std::move(file));
+    ++waiting_files_count_;
   }
   wake_.notify_one();
 }
@@ -69,19 +73,22 @@ void Cleaner::Run(const std::stop_token& stop) {
   while (wake_.wait(lock, stop, [this] { return retired_ || !files_.empty(); })) {
     retired_ = false;
     // Taken before the look at the slot: who gave a file had retired its snapshot before.
-    const std::vector<FileDescriptor> files = std::exchange(files_, {});
+    std::vector<FileDescriptor> files = std::exchange(files_, {});
     lock.unlock();
     UnmapUnused(stop);
     while (slot_.HasRetired() && !stop.stop_requested()) {
       std::this_thread::sleep_for(kRetiredCheckInterval);
       UnmapUnused(stop);
     }
-    for (const FileDescriptor& file : files) {
+    for (FileDescriptor& waiting : files) {
+      const FileDescriptor file = std::move(waiting);
       FreeInSteps(file, [this, &stop] {
         UnmapUnused(stop);
-        std::this_thread::sleep_for(kFreeStepRest);
+        if (waiting_files_count_ <= kMaxFilesFreedGently)
+          std::this_thread::sleep_for(kFreeStepRest);
         return stop.stop_requested() ? absl::CancelledError("stopped") : absl::OkStatus();
       }).IgnoreError();  // closing frees the rest
+      --waiting_files_count_;
     }
     lock.lock();
   }

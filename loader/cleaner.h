@@ -2,7 +2,9 @@
 #ifndef FMSERVE_LOADER_CLEANER_H_
 #define FMSERVE_LOADER_CLEANER_H_
 
+#include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <mutex>
 #include <stop_token>
 #include <thread>
@@ -14,7 +16,8 @@
 namespace fmserve::loader {
 
 // A thread of its own at low priority: freeing a file of 500 MB takes 15 s, and nothing that
-// loads has to wait for it. Safe from any thread.
+// loads has to wait for it. While versions come faster than that, it hurries: what waits is
+// bounded. Safe from any thread.
 class Cleaner {
  public:
   // `slot` must outlive it.
@@ -39,7 +42,8 @@ class Cleaner {
   std::condition_variable_any wake_;
   bool retired_ = false;
   std::vector<FileDescriptor> files_;
-  std::jthread thread_;  // last: it uses the others
+  std::atomic<size_t> waiting_files_count_ = 0;  // the one that is being freed included
+  std::jthread thread_;                          // last: it uses the others
 };
 
 }  // namespace fmserve::loader

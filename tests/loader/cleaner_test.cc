@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/loader/test_store.h"
 
@@ -71,6 +72,16 @@ TEST(Cleaner, LeavesWhatOtherSnapshotsShareAsItIs) {
   EXPECT_TRUE(Eventually([&] { return first.expired() && !slot.HasRetired(); }));
   EXPECT_EQ(EmptyScore(*slot.Get()), EmptyScore(*slot.Previous()));
   EXPECT_EQ(BestScore(*slot.Get()), BestScore(*slot.Previous()));
+}
+
+TEST(Cleaner, HurriesWhenMoreFilesComeThanItCanFreeGently) {
+  const TestFolder folder;
+  ModelSlot slot;
+  Cleaner cleaner(slot);
+  std::vector<NamelessFile> files;
+  for (int i = 0; i < 100; ++i) files.emplace_back(folder, 40'000'000);  // each takes 1.2 s gently
+  for (NamelessFile& file : files) cleaner.Free(std::move(*file.file));
+  EXPECT_TRUE(Eventually([&] { return files.back().SizeBytes() == 0; }));
 }
 
 TEST(Cleaner, FreesAFileOnlyWhenNoRequestCanHaveItMapped) {
