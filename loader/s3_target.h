@@ -48,8 +48,9 @@ class S3Target : public PublishTarget {
   absl::Status CheckClaim() const;
   void AbortLeftovers() const;
   absl::Status OpenScratch(uint64_t size_bytes, const Manifest& current);
-  absl::StatusOr<DeltaBaseFile> BringBase(PublishScratch& scratch, model::Checkpoint checkpoint);
-  absl::Status UploadDelta(const std::string& path, const ManifestDelta& delta);
+  absl::StatusOr<DeltaBaseFile> BringBase(PublishScratch& scratch,
+                                          model::Checkpoint checkpoint) const;
+  absl::Status UploadDelta(const std::string& path, const ManifestDelta& delta) const;
 
   const std::shared_ptr<s3::Client> client_;
   const s3::Location location_;

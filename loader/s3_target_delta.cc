@@ -1,6 +1,5 @@
 // How a publisher to S3 leaves a delta: made on its own disk, of a copy of what it uploads and of
 // the base, which it fetches.
-#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -14,12 +13,11 @@
 
 namespace fmserve::loader {
 
-using DeltaFrom = PublishOptions::DeltaFrom;
-
 // By name it is better to fail before a long upload.
 absl::Status S3Target::OpenScratch(uint64_t size_bytes, const Manifest& current) {
-  const bool by_name = options_.delta_from == DeltaFrom::kFile;
-  const bool automatic = options_.delta_from == DeltaFrom::kAuto && current.version > 0;
+  const bool by_name = options_.delta_from == PublishOptions::DeltaFrom::kFile;
+  const bool automatic =
+      options_.delta_from == PublishOptions::DeltaFrom::kAuto && current.version > 0;
   if (artifact_ != Artifact::kWeights || (!by_name && !automatic)) return absl::OkStatus();
   scratch_ = PublishScratch::Create(version_, size_bytes, automatic ? current.size_bytes : 0);
   return by_name ? scratch_.status() : absl::OkStatus();
@@ -46,8 +44,9 @@ absl::Status S3Target::AddDelta(Manifest& manifest, model::Checkpoint checkpoint
 // What the manifest names by now, which servers have, or soon will. None when somebody was faster:
 // then Commit says so.
 absl::StatusOr<S3Target::DeltaBaseFile> S3Target::BringBase(PublishScratch& scratch,
-                                                            model::Checkpoint checkpoint) {
-  if (options_.delta_from == DeltaFrom::kFile) return DeltaBaseFile{.path = options_.delta_base};
+                                                            model::Checkpoint checkpoint) const {
+  if (options_.delta_from == PublishOptions::DeltaFrom::kFile)
+    return DeltaBaseFile{.path = options_.delta_base};
   const absl::StatusOr<Current> current = ReadCurrent();
   if (!current.ok()) return current.status();
   const Manifest& manifest = current->manifest;
@@ -59,7 +58,7 @@ absl::StatusOr<S3Target::DeltaBaseFile> S3Target::BringBase(PublishScratch& scra
 }
 
 // Not on the condition that there is none yet: the number is ours, and an answer may get lost.
-absl::Status S3Target::UploadDelta(const std::string& path, const ManifestDelta& delta) {
+absl::Status S3Target::UploadDelta(const std::string& path, const ManifestDelta& delta) const {
   const std::string key = Key(delta.file);
   if (delta.size_bytes <= MultipartUpload::kMinPartBytes) {
     const absl::StatusOr<std::string> bytes =

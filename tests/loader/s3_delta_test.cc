@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "loader/delta.h"
 #include "loader/s3_target.h"
+#include "loader/scratch_folder.h"
 #include "tests/loader/fake_bucket.h"
 #include "tests/loader/test_store.h"
 
@@ -22,12 +23,15 @@ using DeltaFrom = PublishOptions::DeltaFrom;
 // A folder that TMPDIR names while this is there.
 class TemporaryFolderOfTest {
  public:
-  TemporaryFolderOfTest() { Set(folder_.path()); }
-  ~TemporaryFolderOfTest() { unsetenv("TMPDIR"); }
+  TemporaryFolderOfTest() : before_(TemporaryFolder()) { Set(folder_.path()); }
+  TemporaryFolderOfTest(const TemporaryFolderOfTest&) = delete;
+  TemporaryFolderOfTest& operator=(const TemporaryFolderOfTest&) = delete;
+  ~TemporaryFolderOfTest() { Set(before_); }
   static void Set(const std::string& path) { setenv("TMPDIR", path.c_str(), 1); }
   const std::string& path() const { return folder_.path(); }
 
  private:
+  const std::string before_;
   TestFolder folder_;
 };
 
