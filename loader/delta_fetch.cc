@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "loader/delta.h"
+#include "loader/file_util.h"
+#include "loader/hashing_copy.h"
 #include "loader/sha256.h"
 #include "model/mapped_file.h"
+#include "model/weight_delta.h"
 
 namespace fmserve::loader {
 namespace {
@@ -19,43 +22,36 @@ std::string ScratchPath(const Cache& cache, const Manifest& manifest) {
   return absl::StrCat(cache.Path(Artifact::kWeights, manifest.version), ".delta");
 }
 
-// Whether an error of applying it speaks of the delta, not of a full disk.
-bool BlamesDelta(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) || absl::IsDataLoss(status) ||
-         absl::IsUnimplemented(status);
-}
-
 // One build. `interrupted` is what the checkpoint said, if anything.
 class DeltaBuilder {
  public:
-  DeltaBuilder(Source& source, const Cache& cache, const Manifest& manifest,
-               const ManifestDelta& delta, model::Checkpoint checkpoint)
+  DeltaBuilder(Source& source, const Cache& cache, const FetchJob& job, const ManifestDelta& delta,
+               model::Checkpoint checkpoint)
       : source_(source),
         cache_(cache),
-        manifest_(manifest),
+        manifest_(job.manifest),
+        bytes_per_s_(job.bytes_per_s),
         delta_(delta),
         checkpoint_(checkpoint) {}
 
   DeltaBuild Run(const model::WeightFile& base) {
-    DeltaBuild build;
+    absl::Status status = CheckRoom(
+        cache_.folder(), absl::StrCat("building version ", manifest_.version, " from a delta"),
+        {manifest_.size_bytes, delta_.size_bytes});
+    if (!status.ok()) return Ended(DeltaOutcome::kFetchFailed, status);
     absl::StatusOr<AtomicFile> delta_file =
         AtomicFile::Create(ScratchPath(cache_, manifest_), AtomicFile::Writing::kDirect);
-    absl::Status status = delta_file.ok() ? Download(*delta_file) : delta_file.status();
-    if (absl::IsOutOfRange(status)) return Ended(DeltaOutcome::kMismatch, status);
-    if (!status.ok()) return Ended(DeltaOutcome::kFetchFailed, status);
-    status = CheckDownload();
-    if (!status.ok()) return Ended(DeltaOutcome::kMismatch, status);
+    if (!delta_file.ok()) return Ended(DeltaOutcome::kFetchFailed, delta_file.status());
+    status = Download(*delta_file);
+    if (!status.ok()) return EndedBy(status);
     absl::StatusOr<AtomicFile> file = AtomicFile::Create(
         cache_.Path(Artifact::kWeights, manifest_.version), AtomicFile::Writing::kDirect);
     if (!file.ok()) return Ended(DeltaOutcome::kFetchFailed, file.status());
     status = Apply(base, delta_file->temporary_path(), *file);
-    if (!status.ok()) {
-      return Ended(BlamesDelta(status) ? DeltaOutcome::kMismatch : DeltaOutcome::kFetchFailed,
-                   status);
-    }
-    build.report.outcome = DeltaOutcome::kApplied;
-    build.file = *std::move(file);
-    return build;
+    if (!status.ok()) return EndedBy(status);
+    cache_.RemovePartialFiles(Artifact::kWeights, "", [this] { return Step(); }).IgnoreError();
+    if (!interrupted_.ok()) return EndedBy(interrupted_);
+    return {.report = {.outcome = DeltaOutcome::kApplied}, .file = *std::move(file)};
   }
 
  private:
@@ -65,30 +61,31 @@ class DeltaBuilder {
             .interrupted = interrupted_};
   }
 
+  DeltaBuild EndedBy(const absl::Status& status) const {
+    return Ended(BlamesContent(status) ? DeltaOutcome::kMismatch : DeltaOutcome::kFetchFailed,
+                 status);
+  }
+
   absl::Status Step() {
     if (interrupted_.ok()) interrupted_ = checkpoint_();
     return interrupted_;
   }
 
+  // DataLoss when it is not what the manifest says.
   absl::Status Download(AtomicFile& file) {
+    HashingCopy copy(file, delta_.size_bytes, bytes_per_s_);
     const absl::Status fetched =
         source_.FetchDelta(delta_.file, [&](std::span<const std::byte> bytes) {
-          if (bytes.size() > delta_.size_bytes - file.size_bytes())
-            return absl::OutOfRangeError(
-                absl::StrCat("more than the ", delta_.size_bytes, " bytes that the manifest says"));
-          hash_.Update(bytes);
-          const absl::Status appended = file.Append(bytes);
-          return appended.ok() ? Step() : appended;
+          return copy.Append(bytes, [this] { return Step(); });
         });
+    if (copy.too_long()) {
+      return absl::DataLossError(
+          absl::StrCat("more than the ", delta_.size_bytes, " bytes that the manifest says"));
+    }
     if (!fetched.ok()) return fetched;
-    downloaded_bytes_ = file.size_bytes();
-    return file.Flush();
-  }
-
-  absl::Status CheckDownload() {
-    const std::string sha256 = hash_.HexDigest();
-    if (downloaded_bytes_ == delta_.size_bytes && sha256 == delta_.sha256) return absl::OkStatus();
-    return absl::DataLossError(absl::StrCat(downloaded_bytes_, " bytes with SHA-256 ", sha256,
+    const std::string sha256 = copy.HexDigest();
+    if (copy.size_bytes() == delta_.size_bytes && sha256 == delta_.sha256) return file.Flush();
+    return absl::DataLossError(absl::StrCat(copy.size_bytes(), " bytes with SHA-256 ", sha256,
                                             ", the manifest says ", delta_.size_bytes, " and ",
                                             delta_.sha256));
   }
@@ -121,11 +118,10 @@ class DeltaBuilder {
   Source& source_;
   const Cache& cache_;
   const Manifest& manifest_;
+  const uint64_t bytes_per_s_;
   const ManifestDelta& delta_;
   const model::Checkpoint checkpoint_;
   absl::Status interrupted_;
-  Sha256 hash_;
-  uint64_t downloaded_bytes_ = 0;
 };
 
 }  // namespace
@@ -144,13 +140,14 @@ std::string_view Name(DeltaOutcome outcome) {
   return "mismatch";
 }
 
-DeltaBuild BuildFromDelta(Source& source, const Cache& cache, const Manifest& manifest,
+DeltaBuild BuildFromDelta(Source& source, const Cache& cache, const FetchJob& job,
                           const DeltaBase& base, model::Checkpoint checkpoint) {
-  const auto fits = std::ranges::find_if(manifest.deltas, [&](const ManifestDelta& delta) {
+  const std::vector<ManifestDelta>& deltas = job.manifest.deltas;
+  const auto fits = std::ranges::find_if(deltas, [&](const ManifestDelta& delta) {
     return base.file != nullptr && delta.base_sha256 == base.sha256;
   });
-  if (fits == manifest.deltas.end()) return {};
-  return DeltaBuilder(source, cache, manifest, *fits, checkpoint).Run(*base.file);
+  if (fits == deltas.end()) return {};
+  return DeltaBuilder(source, cache, job, *fits, checkpoint).Run(*base.file);
 }
 
 }  // namespace fmserve::loader

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "loader/cache.h"
-#include "loader/manifest.h"
+#include "loader/fetch.h"
 #include "loader/source.h"
 #include "model/atomic_file.h"
 #include "model/checkpoint.h"
@@ -46,9 +46,10 @@ struct DeltaBase {
   std::string sha256{};                     // "": unknown
 };
 
-// `manifest` names a version with size and SHA-256, and deltas. Writes beside where that version is
-// to lie in the cache. One thread.
-DeltaBuild BuildFromDelta(Source& source, const Cache& cache, const Manifest& manifest,
+// The job's manifest names a version of weights with size and SHA-256, and deltas. Writes beside
+// where that version is to lie in the cache, if there is room for delta and result at once. What a
+// fetch that broke off left there is removed when the version was built without it. One thread.
+DeltaBuild BuildFromDelta(Source& source, const Cache& cache, const FetchJob& job,
                           const DeltaBase& base, model::Checkpoint checkpoint);
 
 }  // namespace fmserve::loader

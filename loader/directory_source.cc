@@ -64,21 +64,13 @@ absl::Status DirectorySource::Fetch(uint64_t version, const std::string& fingerp
   const std::string path = FilePath(version);
   const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
   if (!file.ok()) return file.status();
-  posix_fadvise(file->get(), 0, 0, POSIX_FADV_SEQUENTIAL);  // a hint: failing does no harm
   if (absl::Status status = CheckUnchanged(*file, path, fingerprint); !status.ok()) return status;
   const off_t end = lseek(file->get(), 0, SEEK_END);
   if (end < 0 || static_cast<uint64_t>(end) < begin)
     return absl::OutOfRangeError(absl::StrCat(path, ": ends before byte ", begin));
   if (lseek(file->get(), static_cast<off_t>(begin), SEEK_SET) < 0)
     return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot seek"));
-  std::vector<std::byte> buffer(kReadBytes);
-  while (true) {
-    if (cancelled_) return absl::CancelledError("the source was cancelled");
-    const absl::StatusOr<size_t> count = ReadFull(*file, buffer, path);
-    if (!count.ok()) return count.status();
-    if (*count == 0) break;
-    if (absl::Status status = sink(std::span(buffer).first(*count)); !status.ok()) return status;
-  }
+  if (absl::Status status = Stream(*file, path, sink); !status.ok()) return status;
   return CheckUnchanged(*file, path, fingerprint);
 }
 
@@ -86,10 +78,16 @@ absl::Status DirectorySource::FetchDelta(const std::string& name, const ByteSink
   const std::string path = absl::StrCat(folder_, "/", name);
   const absl::StatusOr<FileDescriptor> file = OpenRegularFile(path);
   if (!file.ok()) return file.status();
+  return Stream(*file, path, sink);
+}
+
+absl::Status DirectorySource::Stream(const FileDescriptor& file, const std::string& path,
+                                     const ByteSink& sink) const {
+  posix_fadvise(file.get(), 0, 0, POSIX_FADV_SEQUENTIAL);  // a hint: failing does no harm
   std::vector<std::byte> buffer(kReadBytes);
   while (true) {
     if (cancelled_) return absl::CancelledError("the source was cancelled");
-    const absl::StatusOr<size_t> count = ReadFull(*file, buffer, path);
+    const absl::StatusOr<size_t> count = ReadFull(file, buffer, path);
     if (!count.ok()) return count.status();
     if (*count == 0) return absl::OkStatus();
     if (absl::Status status = sink(std::span(buffer).first(*count)); !status.ok()) return status;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loader/file_util.h"
 #include "loader/source.h"
 
 namespace fmserve::loader {
@@ -21,11 +22,15 @@ class DirectorySource : public Source {
   absl::Status FetchDelta(const std::string& name, const ByteSink& sink) override;
   absl::StatusOr<std::vector<uint64_t>> ListVersions(size_t limit) override;
   absl::StatusOr<std::string> Fingerprint(uint64_t version) override;
-  void Cancel() override { cancelled_ = true; }  // seen between reads of 1 MiB
+  void Cancel() override { cancelled_ = true; }  // seen between reads of 128 KiB
   std::string Describe() const override;
 
  private:
   std::string FilePath(uint64_t version) const;
+
+  // From where the file stands to its end.
+  absl::Status Stream(const FileDescriptor& file, const std::string& path,
+                      const ByteSink& sink) const;
 
   const Artifact artifact_;
   const std::string folder_;

@@ -61,19 +61,19 @@ absl::StatusOr<uint64_t> DirectoryTarget::Claim(uint64_t /*size_bytes*/) {
 absl::Status DirectoryTarget::AddDelta(Manifest& manifest, model::Checkpoint checkpoint) {
   using DeltaFrom = PublishOptions::DeltaFrom;
   if (options_.delta_from == DeltaFrom::kNone) return absl::OkStatus();
-  const bool automatic = options_.delta_from == DeltaFrom::kAuto;
   std::string base = options_.delta_base;
   std::string expected_sha256;
-  if (automatic) {
+  if (options_.delta_from == DeltaFrom::kAuto) {
     const absl::StatusOr<Manifest> previous =
         DirectorySource(options_.store, options_.model).Poll();
-    if (!previous.ok()) return absl::OkStatus();
+    if (absl::IsNotFound(previous.status())) return absl::OkStatus();
+    if (!previous.ok()) return previous.status();
     base = absl::StrCat(folder_, "/", WeightFileName(previous->version));
     expected_sha256 = previous->sha256;
   }
   absl::StatusOr<std::optional<ManifestDelta>> delta =
       WritePublishedDelta(base, expected_sha256, folder_, manifest, checkpoint);
-  if (!delta.ok()) return automatic ? absl::OkStatus() : delta.status();
+  if (!delta.ok()) return delta.status();
   if (*delta) manifest.deltas.push_back(**std::move(delta));
   return absl::OkStatus();
 }

@@ -36,9 +36,6 @@ struct Fetched {
   absl::Status failure{};  // kFailed: for a passing reason; or what a checkpoint said
 };
 
-// A disk left with less than this after a fetch is as good as full.
-inline constexpr uint64_t kFreeReserveBytes = uint64_t{16} << 20;
-
 // Whether an error speaks of the content, so that trying again is in vain.
 bool BlamesContent(const absl::Status& status);
 

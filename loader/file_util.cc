@@ -6,8 +6,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 
 #include "absl/strings/match.h"
@@ -46,6 +48,20 @@ absl::StatusOr<uint64_t> FreeBytes(const std::string& folder) {
   struct statvfs stat = {};
   if (statvfs(folder.c_str(), &stat) == 0) return uint64_t{stat.f_bavail} * stat.f_frsize;
   return ErrnoStatus(folder, "tell its free space");
+}
+
+absl::Status CheckRoom(const std::string& folder, const std::string& what,
+                       std::initializer_list<uint64_t> sizes_bytes) {
+  uint64_t needed_bytes = 0;
+  for (const uint64_t size_bytes : sizes_bytes)
+    needed_bytes += std::min(size_bytes, std::numeric_limits<uint64_t>::max() - needed_bytes);
+  const absl::StatusOr<uint64_t> free_bytes = FreeBytes(folder);
+  if (!free_bytes.ok()) return free_bytes.status();
+  if (*free_bytes >= kFreeReserveBytes && *free_bytes - kFreeReserveBytes >= needed_bytes)
+    return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(folder, ": ", what, " needs ", needed_bytes,
+                                                   " bytes and ", kFreeReserveBytes, " to spare, ",
+                                                   *free_bytes, " are free; make room"));
 }
 
 absl::StatusOr<FileDescriptor> DetachFile(const std::string& path) {

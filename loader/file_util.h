@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,6 +54,14 @@ absl::Status CreateFolder(const std::string& folder);
 
 // What an unprivileged process may still write to the file system of `folder`.
 absl::StatusOr<uint64_t> FreeBytes(const std::string& folder);
+
+// A disk left with less than this is as good as full.
+inline constexpr uint64_t kFreeReserveBytes = uint64_t{16} << 20;
+
+// ResourceExhausted, which says that `what` ("version 7") needs them, when the file system of
+// `folder` has no room for files of these sizes and the reserve.
+absl::Status CheckRoom(const std::string& folder, const std::string& what,
+                       std::initializer_list<uint64_t> sizes_bytes);
 
 // Takes the name from a file. Its content stays until the descriptor is closed, or FreeInSteps.
 absl::StatusOr<FileDescriptor> DetachFile(const std::string& path);

@@ -74,7 +74,7 @@ Prepared Preparer::FetchAndVerify(const PrepareJob& job, model::Checkpoint check
   if (!fingerprint.ok()) return Fail(fingerprint.status());
   const DeltaBase base{.file = job.serving == nullptr ? nullptr : &job.serving->file(),
                        .sha256 = job.serving_sha256};
-  DeltaBuild built = BuildFromDelta(weights_, cache_, job.manifest, base, checkpoint);
+  DeltaBuild built = BuildFromDelta(weights_, cache_, FetchJobOf(job), base, checkpoint);
   if (!built.interrupted.ok()) return Fail(std::move(built.interrupted));
   Prepared prepared = built.file ? Keep(job, *fingerprint, *built.file, checkpoint, progress)
                                  : FetchWhole(job, checkpoint, progress);
@@ -82,15 +82,17 @@ Prepared Preparer::FetchAndVerify(const PrepareJob& job, model::Checkpoint check
   return prepared;
 }
 
+FetchJob Preparer::FetchJobOf(const PrepareJob& job) const {
+  return {.artifact = job.artifact,
+          .manifest = job.manifest,
+          .max_bytes = options_.gates.max_file_bytes,
+          .bytes_per_s = options_.fetch_bytes_per_s};
+}
+
 Prepared Preparer::FetchWhole(const PrepareJob& job, model::Checkpoint checkpoint,
                               const Progress& progress) {
   Source& source = job.artifact == Artifact::kWeights ? weights_ : *catalogues_;
-  Fetched fetched = Fetch(source, cache_,
-                          {.artifact = job.artifact,
-                           .manifest = job.manifest,
-                           .max_bytes = options_.gates.max_file_bytes,
-                           .bytes_per_s = options_.fetch_bytes_per_s},
-                          checkpoint);
+  Fetched fetched = Fetch(source, cache_, FetchJobOf(job), checkpoint);
   if (fetched.outcome == Fetched::Outcome::kRejected)
     return Reject(job, fetched.fingerprint, fetched.gate, std::move(fetched.detail));
   if (fetched.outcome == Fetched::Outcome::kFailed) return Fail(std::move(fetched.failure));

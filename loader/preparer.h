@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "loader/cache.h"
 #include "loader/delta_fetch.h"
+#include "loader/fetch.h"
 #include "loader/model_loader.h"
 #include "loader/source.h"
 #include "model/atomic_file.h"
@@ -73,6 +74,7 @@ class Preparer {
  private:
   Prepared FetchAndVerify(const PrepareJob& job, model::Checkpoint checkpoint,
                           const Progress& progress);
+  FetchJob FetchJobOf(const PrepareJob& job) const;
   Prepared FetchWhole(const PrepareJob& job, model::Checkpoint checkpoint,
                       const Progress& progress);
   Prepared Keep(const PrepareJob& fetched, const std::string& fingerprint, model::AtomicFile& file,

@@ -31,8 +31,8 @@ class PublishTarget {
   virtual absl::Status Finish() = 0;
 
   // Leaves the delta to the finished file that the options ask for beside it, if it is worth it,
-  // and names it in `manifest`, which is of the version that was claimed, with size and SHA-256. An
-  // error only when a delta was asked for by name.
+  // and names it in `manifest`, which is of the version that was claimed, with size and SHA-256. On
+  // an error the version is as good without one.
   virtual absl::Status AddDelta(Manifest& manifest, model::Checkpoint checkpoint) = 0;
 
   // The manifest becomes the store's, unless a higher version was published meanwhile (Aborted).

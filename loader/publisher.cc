@@ -91,6 +91,15 @@ absl::Status CopyStamped(const FileDescriptor& file, const std::string& path,
   return absl::OkStatus();
 }
 
+// A version does not wait for a delta that nobody asked for by name.
+absl::Status AddDelta(PublishTarget& target, const PublishOptions& options, Manifest& manifest,
+                      Pacer& pacer) {
+  absl::Status added = target.AddDelta(manifest, [&pacer] { return pacer.Step(); });
+  if (added.ok() || options.delta_from != PublishOptions::DeltaFrom::kAuto) return added;
+  if (options.without_delta) options.without_delta(added);
+  return absl::OkStatus();
+}
+
 // Copies what was found fit to serve.
 absl::StatusOr<Manifest> PublishFit(const std::string& path, const PublishOptions& options,
                                     Artifact artifact, Pacer& pacer) {
@@ -115,7 +124,7 @@ absl::StatusOr<Manifest> PublishFit(const std::string& path, const PublishOption
   status = (*target)->Finish();
   if (!status.ok()) return status;
   if (artifact == Artifact::kWeights) {
-    status = (*target)->AddDelta(manifest, [&pacer] { return pacer.Step(); });
+    status = AddDelta(**target, options, manifest, pacer);
     if (!status.ok()) return status;
   }
   manifest.published_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
@@ -134,7 +143,7 @@ absl::StatusOr<std::unique_ptr<PublishTarget>> OpenTarget(const PublishOptions& 
   absl::StatusOr<std::unique_ptr<s3::Client>> client =
       s3::Client::Create(location->bucket, options.s3);
   if (!client.ok()) return client.status();
-  return std::make_unique<S3Target>(*std::move(client), *location, options.model, artifact);
+  return std::make_unique<S3Target>(*std::move(client), *location, options, artifact);
 }
 
 absl::StatusOr<Manifest> Publish(const std::string& path, const PublishOptions& options,

@@ -11,7 +11,7 @@
 namespace fmserve::loader {
 namespace {
 
-constexpr size_t kKeysPerVersion = 4;  // file, claim, and whatever others put there
+constexpr size_t kKeysPerVersion = 6;  // file, claim, delta, and whatever others put there
 
 std::string FormatFingerprint(const s3::ObjectInfo& info) {
   return absl::StrCat(info.etag, " ", info.size_bytes);
@@ -40,12 +40,14 @@ S3Source::S3Source(std::shared_ptr<s3::Client> client, s3::Location location,
       folder_(RelativeStoreFolder(model, artifact)),
       ranges_(ranges) {}
 
-std::string S3Source::FileKey(uint64_t version) const {
-  return location_.Key(absl::StrCat(folder_, "/", FileName(artifact_, version)));
+std::string S3Source::Key(const std::string& name) const {
+  return location_.Key(absl::StrCat(folder_, "/", name));
 }
 
+std::string S3Source::FileKey(uint64_t version) const { return Key(FileName(artifact_, version)); }
+
 absl::StatusOr<Manifest> S3Source::Poll() {
-  const std::string key = location_.Key(absl::StrCat(folder_, "/", kManifestFileName));
+  const std::string key = Key(kManifestFileName);
   const absl::StatusOr<s3::GetResult> got =
       client_->Get(key, {.if_none_match = etag_, .max_bytes = kMaxManifestBytes});
   if (!got.ok()) return got.status();
@@ -66,7 +68,18 @@ absl::Status S3Source::Fetch(uint64_t version, const std::string& fingerprint, u
   if (!ParseFingerprint(fingerprint, wanted))
     return absl::InternalError(
         absl::StrCat("'", fingerprint, "' is no fingerprint of a store in S3"));
-  const std::string key = FileKey(version);
+  return FetchObject(FileKey(version), wanted, begin, sink);
+}
+
+absl::Status S3Source::FetchDelta(const std::string& name, const ByteSink& sink) {
+  const std::string key = Key(name);
+  const absl::StatusOr<s3::ObjectInfo> info = client_->Head(key);
+  if (!info.ok()) return NeverBlamesContent(info.status());
+  return FetchObject(key, *info, 0, sink);
+}
+
+absl::Status S3Source::FetchObject(const std::string& key, const s3::ObjectInfo& wanted,
+                                   uint64_t begin, const ByteSink& sink) const {
   const absl::Status changed = absl::UnavailableError(
       absl::StrCat("s3://", location_.bucket, "/", key, ": changed while it was read"));
   const GetRange get = [&](uint64_t first, uint64_t size, const std::stop_token& stop,
@@ -88,7 +101,7 @@ absl::Status S3Source::Fetch(uint64_t version, const std::string& fingerprint, u
 }
 
 absl::StatusOr<std::vector<uint64_t>> S3Source::ListVersions(size_t limit) {
-  const std::string folder = location_.Key(absl::StrCat(folder_, "/"));
+  const std::string folder = Key("");
   const uint64_t newest = manifest_ ? manifest_->version : 0;
   s3::ListOptions options{.delimiter = "/", .limit = kKeysPerVersion * limit};
   if (newest > limit) options.start_after = FileKey(newest - limit);

@@ -15,8 +15,8 @@
 namespace fmserve::loader {
 
 // A Poll is one GET of the manifest, conditional on the last one's ETag: an answer without a body
-// while nothing changes. A Fetch is in ranges, each of which must have the ETag of the fingerprint,
-// so that two files are never mixed.
+// while nothing changes. Files and deltas are fetched in ranges, each of which must have the ETag
+// of the fingerprint or, for a delta, of a HEAD before, so that two objects are never mixed.
 class S3Source : public Source {
  public:
   // `client` is of the location's bucket; Cancel cancels it.
@@ -26,6 +26,7 @@ class S3Source : public Source {
   absl::StatusOr<Manifest> Poll() override;
   absl::Status Fetch(uint64_t version, const std::string& fingerprint, uint64_t begin,
                      const ByteSink& sink) override;
+  absl::Status FetchDelta(const std::string& name, const ByteSink& sink) override;
 
   // Of the last `limit` numbers up to the newest version that was polled.
   absl::StatusOr<std::vector<uint64_t>> ListVersions(size_t limit) override;
@@ -35,7 +36,10 @@ class S3Source : public Source {
   std::string Describe() const override;
 
  private:
+  std::string Key(const std::string& name) const;
   std::string FileKey(uint64_t version) const;
+  absl::Status FetchObject(const std::string& key, const s3::ObjectInfo& wanted, uint64_t begin,
+                           const ByteSink& sink) const;
 
   const std::shared_ptr<s3::Client> client_;
   const s3::Location location_;

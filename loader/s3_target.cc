@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "loader/patiently.h"
 
 namespace fmserve::loader {
 namespace {
@@ -25,28 +26,12 @@ constexpr size_t kMaxListed = 100'000;
 constexpr size_t kMaxLeftovers = 1000;
 constexpr absl::Duration kLeftoverAge = absl::Hours(24);
 constexpr std::chrono::milliseconds kConflictDelay{50};
-constexpr int kAttempts = 5;
-constexpr std::chrono::milliseconds kFirstDelay{200};  // twice as long before each further attempt
 
 std::string RandomClaim() {
   std::random_device random;
   return absl::StrFormat("{\"publisher\": \"%08x%08x%08x%08x\", \"claimed\": \"%s\"}\n", random(),
                          random(), random(), random(),
                          absl::FormatTime(absl::RFC3339_sec, absl::Now(), absl::UTCTimeZone()));
-}
-
-// What `call` comes to, tried again when it failed for a passing reason. It must be one that may
-// have had its effect although it failed.
-template <typename Call>
-auto Patiently(Call call) {
-  auto delay = kFirstDelay;
-  for (int attempt = 1;; ++attempt, delay *= 2) {
-    auto result = call();
-    const bool passing =
-        absl::IsUnavailable(result.status()) || absl::IsDeadlineExceeded(result.status());
-    if (!passing || attempt == kAttempts) return result;
-    std::this_thread::sleep_for(delay);
-  }
 }
 
 std::span<const std::byte> BytesOf(const std::string& text) {
@@ -56,11 +41,12 @@ std::span<const std::byte> BytesOf(const std::string& text) {
 }  // namespace
 
 S3Target::S3Target(std::shared_ptr<s3::Client> client, s3::Location location,
-                   const std::string& model, Artifact artifact)
+                   const PublishOptions& options, Artifact artifact)
     : client_(std::move(client)),
       location_(std::move(location)),
+      options_(options),
       artifact_(artifact),
-      folder_(RelativeStoreFolder(model, artifact)),
+      folder_(RelativeStoreFolder(options.model, artifact)),
       claim_(RandomClaim()) {}
 
 std::string S3Target::Key(const std::string& name) const {
@@ -75,12 +61,12 @@ absl::StatusOr<S3Target::Current> S3Target::ReadCurrent() const {
       Patiently([&] { return client_->Get(key, {.max_bytes = kMaxManifestBytes}); });
   if (absl::IsNotFound(got.status())) return Current();
   if (!got.ok()) return got.status();
-  const absl::StatusOr<Manifest> manifest = ParseManifest(got->body);
+  absl::StatusOr<Manifest> manifest = ParseManifest(got->body);
   if (!manifest.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("s3://", location_.bucket, "/", key, ": ", manifest.status().message()));
   }
-  return Current{manifest->version, got->info.etag, std::move(got->body)};
+  return Current{*std::move(manifest), got->info.etag, std::move(got->body)};
 }
 
 // Of all that stands behind the published version: files, and claims of publishers that are still
@@ -109,7 +95,7 @@ absl::StatusOr<uint64_t> S3Target::HighestNumber(uint64_t published) const {
 absl::StatusOr<uint64_t> S3Target::Claim(uint64_t size_bytes) {
   const absl::StatusOr<Current> current = ReadCurrent();
   if (!current.ok()) return current.status();
-  const absl::StatusOr<uint64_t> highest = HighestNumber(current->version);
+  const absl::StatusOr<uint64_t> highest = HighestNumber(current->manifest.version);
   if (!highest.ok()) return highest.status();
   AbortLeftovers();
   version_ = *highest;
@@ -122,6 +108,7 @@ absl::StatusOr<uint64_t> S3Target::Claim(uint64_t size_bytes) {
     claimed = CreateClaim();
   }
   if (!claimed.ok()) return claimed;
+  if (absl::Status status = OpenScratch(size_bytes, current->manifest); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<MultipartUpload>> upload =
       MultipartUpload::Begin(client_, Key(FileName(artifact_, version_)), size_bytes);
   if (!upload.ok()) return upload.status();
@@ -161,7 +148,12 @@ void S3Target::AbortLeftovers() const {
   }
 }
 
-absl::Status S3Target::Append(std::span<const std::byte> bytes) { return upload_->Append(bytes); }
+absl::Status S3Target::Append(std::span<const std::byte> bytes) {
+  if (scratch_.ok() && *scratch_ != nullptr) {
+    if (absl::Status kept = (*scratch_)->Append(bytes); !kept.ok()) scratch_ = std::move(kept);
+  }
+  return upload_->Append(bytes);
+}
 
 absl::Status S3Target::Finish() {
   if (absl::Status status = CheckClaim(); !status.ok()) return status;
@@ -174,15 +166,15 @@ absl::Status S3Target::Commit(const Manifest& manifest) {
     const absl::StatusOr<Current> current = ReadCurrent();
     if (!current.ok()) return current.status();
     if (current->text == text) return absl::OkStatus();  // only the answer was lost
-    if (current->version >= manifest.version) {
+    if (current->manifest.version >= manifest.version) {
       return absl::AbortedError(
-          absl::StrCat("version ", current->version,
+          absl::StrCat("version ", current->manifest.version,
                        " was published meanwhile by somebody else, so version ", manifest.version,
                        " is in the store but is not the newest, and no server will take it; "
                        "publish again if it should be"));
     }
     s3::PutOptions condition;
-    if (current->version == 0) {
+    if (current->manifest.version == 0) {
       condition.if_none_match = "*";
     } else {
       condition.if_match = current->etag;

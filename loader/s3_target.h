@@ -7,6 +7,7 @@
 #include <string>
 
 #include "loader/multipart.h"
+#include "loader/publish_scratch.h"
 #include "loader/publish_target.h"
 #include "s3/client.h"
 
@@ -15,24 +16,28 @@ namespace fmserve::loader {
 class S3Target : public PublishTarget {
  public:
   // `client` is of the location's bucket.
-  S3Target(std::shared_ptr<s3::Client> client, s3::Location location, const std::string& model,
+  S3Target(std::shared_ptr<s3::Client> client, s3::Location location, const PublishOptions& options,
            Artifact artifact);
 
   // Creates <version>.claim, and nobody else can; also aborts uploads that others began more than a
-  // day ago.
+  // day ago. Errors of PublishScratch when a delta was asked for by name.
   absl::StatusOr<uint64_t> Claim(uint64_t size_bytes) override;
   absl::Status Append(std::span<const std::byte> bytes) override;
   absl::Status Finish() override;
-  absl::Status AddDelta(Manifest& /*manifest*/, model::Checkpoint /*checkpoint*/) override {
-    return absl::OkStatus();
-  }
+  absl::Status AddDelta(Manifest& manifest, model::Checkpoint checkpoint) override;
   absl::Status Commit(const Manifest& manifest) override;
 
  private:
   struct Current {
-    uint64_t version = 0;  // 0: nothing is published
+    Manifest manifest{};  // of version 0 when nothing is published
     std::string etag{};
     std::string text{};
+  };
+
+  // The file that a delta is made from.
+  struct DeltaBaseFile {
+    std::string path{};    // empty: none
+    std::string sha256{};  // "": not known
   };
 
   std::string Key(const std::string& name) const;
@@ -42,14 +47,21 @@ class S3Target : public PublishTarget {
   absl::Status CreateClaim();
   absl::Status CheckClaim() const;
   void AbortLeftovers() const;
+  absl::Status OpenScratch(uint64_t size_bytes, const Manifest& current);
+  absl::StatusOr<DeltaBaseFile> BringBase(PublishScratch& scratch,
+                                          model::Checkpoint checkpoint) const;
+  absl::Status UploadDelta(const std::string& path, const ManifestDelta& delta) const;
 
   const std::shared_ptr<s3::Client> client_;
   const s3::Location location_;
+  const PublishOptions options_;
   const Artifact artifact_;
   const std::string folder_;  // relative to the location
   const std::string claim_;   // what its claims say, unlike those of all others
   uint64_t version_ = 0;
   std::unique_ptr<MultipartUpload> upload_;
+  // Null: no delta is to be made. An error: it is why there will be none.
+  absl::StatusOr<std::unique_ptr<PublishScratch>> scratch_ = nullptr;
 };
 
 }  // namespace fmserve::loader

@@ -35,9 +35,8 @@ class Source {
                              const ByteSink& sink) = 0;
 
   // Streams the delta of that name (ManifestDelta::file), which lies beside the files of the
-  // versions. What arrives is what the manifest says only if its SHA-256 is. Unimplemented where a
-  // source has none.
-  virtual absl::Status FetchDelta(const std::string& name, const ByteSink& sink);
+  // versions. What arrives is what the manifest says only if its SHA-256 is.
+  virtual absl::Status FetchDelta(const std::string& name, const ByteSink& sink) = 0;
 
   // Versions that the store holds, newest first, at most `limit`.
   virtual absl::StatusOr<std::vector<uint64_t>> ListVersions(size_t limit) = 0;
@@ -52,10 +51,6 @@ class Source {
   // For messages: "directory /srv/models/ctr".
   virtual std::string Describe() const = 0;
 };
-
-inline absl::Status Source::FetchDelta(const std::string& name, const ByteSink&) {
-  return absl::UnimplementedError(name + ": this source has no deltas");
-}
 
 }  // namespace fmserve::loader
 

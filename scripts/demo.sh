@@ -181,7 +181,7 @@ sleep 5
 step 'a corrupted version 3: one bit flipped, manifest in order'
 mkdir -p "$work/staged/$model"
 cp "$work/store/$model/CURRENT" "$work/staged/$model/"  # tells the next version's number
-"$fm" publish "$work/v2.fmw" --store "$work/staged" --model "$model" >/dev/null
+"$fm" publish "$work/v2.fmw" --store "$work/staged" --model "$model" --delta-from none >/dev/null
 corrupted=$(python3 scripts/publish_corrupted.py "$work/staged" "$work/store" "$model")
 [[ -z $s3 ]] || into_s3 models/demo "$work/store" "$model/$(printf '%020d.fmw' "$corrupted")" "$model/CURRENT"
 wait_until 20 is_rejected "$corrupted" || fail "version $corrupted was not rejected within 20 s"

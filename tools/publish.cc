@@ -37,6 +37,10 @@ absl::StatusOr<loader::Manifest> PublishWithProgress(PublishArguments arguments,
       progress.emplace("publishing " + arguments.path, all_bytes, ProgressUnit::kBytes);
     progress->Update(done_bytes);
   };
+  arguments.options.without_delta = [&](const absl::Status& why) {
+    if (progress) progress->Clear();
+    std::cerr << "fm publish: goes on without a delta: " << why.message() << "\n";
+  };
   return publish(arguments);
 }
 
@@ -142,8 +146,8 @@ void AddPublish(CLI::App& app, int& exit_code) {
   command
       ->add_option_function<std::string>(
           "--delta-from", parse_delta,
-          "Leave a delta for servers that have: auto, the version before; none; or a file of the "
-          "store")
+          "Leave a delta for servers that have: auto, the version before (which is fetched, if the "
+          "store is in S3); none; or a file of the store")
       ->default_str("auto")
       ->type_name("auto|none|PREV.fmw");
   command->footer(

@@ -56,6 +56,11 @@ bool FakeBucket::Has(const std::string& key) const {
   return objects_.contains(key);
 }
 
+void FakeBucket::Remove(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  objects_.erase(key);
+}
+
 std::string FakeBucket::Answer(const s3::ServedRequest& request) {
   const std::lock_guard lock(mutex_);
   const size_t mark = request.target.find('?');
@@ -112,13 +117,15 @@ std::string FakeBucket::AnswerGet(const s3::ServedRequest& request, const std::s
 }
 
 std::string FakeBucket::AnswerPut(const s3::ServedRequest& request, const std::string& key) {
+  if (key == refused) return s3::Answer(403, "", s3::ErrorXml("AccessDenied"));
   const auto found = objects_.find(key);
   const bool there = found != objects_.end();
   const std::string if_match = HeaderOf(request, "if-match");
-  const bool refused = (there && HeaderOf(request, "if-none-match") == "*") ||
-                       (!if_match.empty() && (!there || found->second.etag != if_match));
-  if (refused && !ignores_conditions)
-    return s3::Answer(412, "", s3::ErrorXml("PreconditionFailed"));
+  const bool conflict = !if_match.empty() && conflicts_left > 0;
+  if (conflict) --conflicts_left;
+  const bool lost = conflict || (there && HeaderOf(request, "if-none-match") == "*") ||
+                    (!if_match.empty() && (!there || found->second.etag != if_match));
+  if (lost && !ignores_conditions) return s3::Answer(412, "", s3::ErrorXml("PreconditionFailed"));
   objects_[key] = {request.body, absl::StrCat("\"", ++etags_count_, "\"")};
   return s3::Answer(200, absl::StrCat("ETag: ", objects_[key].etag, "\r\n"));
 }

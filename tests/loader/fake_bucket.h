@@ -1,5 +1,5 @@
 // A bucket in memory that speaks as much S3 as a source and a publisher need, and that knows no
-// conditions if a test wants.
+// conditions, or refuses, if a test wants.
 #ifndef FMSERVE_TESTS_LOADER_FAKE_BUCKET_H_
 #define FMSERVE_TESTS_LOADER_FAKE_BUCKET_H_
 
@@ -25,8 +25,12 @@ class FakeBucket {
   void Put(const std::string& key, const std::string& body);
   std::string Get(const std::string& key) const;  // "" when there is none
   bool Has(const std::string& key) const;
+  void Remove(const std::string& key);
 
-  bool ignores_conditions = false;  // set before the first request
+  // Set while no request is under way.
+  bool ignores_conditions = false;
+  std::string refused{};   // a key that may not be written
+  int conflicts_left = 0;  // so many more conditional PUTs lose against somebody else
   std::vector<s3::ServedRequest> requests() const { return server_.requests(); }
 
  private:

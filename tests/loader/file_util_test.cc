@@ -52,6 +52,22 @@ TEST(WriteSmallFile, SaysWhereItCannot) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("/nonexistent/folder/file"));
 }
 
+TEST(CheckRoom, SaysWhatNeedsHowMuch) {
+  const TestFolder folder;
+  EXPECT_TRUE(CheckRoom(folder.path(), "nothing", {}).ok());
+  EXPECT_TRUE(CheckRoom(folder.path(), "a small file", {1000}).ok());
+  const absl::Status none = CheckRoom(folder.path(), "version 7", {uint64_t{1} << 60, 24});
+  EXPECT_TRUE(absl::IsResourceExhausted(none));
+  EXPECT_THAT(std::string(none.message()),
+              HasSubstr(folder.path() + ": version 7 needs 1152921504606847000 bytes"));
+}
+
+TEST(CheckRoom, AddsUpWithoutWrappingRound) {
+  const TestFolder folder;
+  EXPECT_TRUE(absl::IsResourceExhausted(
+      CheckRoom(folder.path(), "a lie", {~uint64_t{0}, ~uint64_t{0}, 2})));
+}
+
 TEST(DetachFile, TakesTheNameAndKeepsTheContent) {
   const TestFolder folder;
   WriteFile(folder.Path("a"), "1234");

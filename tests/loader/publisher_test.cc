@@ -24,6 +24,7 @@ class Publisher : public ::testing::Test {
                    {.store = store_.store(),
                     .model = kModel,
                     .allow_no_goldens = allow_no_goldens,
+                    .without_delta = [this](const absl::Status& why) { without_delta_ = why; },
                     .lock_patience = lock_patience_},
                    TestKernels());
   }
@@ -36,6 +37,7 @@ class Publisher : public ::testing::Test {
   TestFolder folder_;
   TestStore store_;
   std::chrono::milliseconds lock_patience_{10000};
+  absl::Status without_delta_;  // what the last publisher said
 };
 
 TEST_F(Publisher, StampsNameAndVersionAndWritesTheManifestOfTheCopy) {
@@ -123,12 +125,15 @@ TEST_F(Publisher, LeavesADeltaFromTheFileThatIsNamed) {
   EXPECT_EQ(ParseManifest(ReadFile(store_.ModelPath("CURRENT")))->version, 4U);
 }
 
-TEST_F(Publisher, DoesWithoutADeltaWhenTheVersionBeforeIsGoneOrBroken) {
+TEST_F(Publisher, DoesWithoutADeltaAndSaysWhyWhenTheVersionBeforeIsGoneOrBroken) {
   ASSERT_TRUE(PublishFile(Trained({.w0 = 1.0, .rows_count = kManyRows})).ok());
+  EXPECT_TRUE(without_delta_.ok()) << "there was nothing to make one from";
   std::filesystem::remove(store_.WeightPath(1));
   EXPECT_TRUE(PublishFile(Trained({.w0 = 2.0, .rows_count = kManyRows}))->deltas.empty());
+  EXPECT_THAT(std::string(without_delta_.message()), HasSubstr(WeightFileName(1)));
   WriteFile(store_.WeightPath(2), "broken");
   EXPECT_TRUE(PublishFile(Trained({.w0 = 3.0, .rows_count = kManyRows}))->deltas.empty());
+  EXPECT_THAT(std::string(without_delta_.message()), HasSubstr(WeightFileName(2)));
 }
 
 TEST_F(Publisher, RefusesWhatIsNotFitToServe) {

@@ -34,6 +34,16 @@ class S3SourceTest : public ::testing::Test {
       return absl::OkStatus();
     });
   }
+  static std::string DeltaKey() { return absl::StrCat("p/ctr/", DeltaFileName(1, 2)); }
+  // Calls `underway` after the first piece.
+  absl::Status FetchDelta(const std::function<void()>& underway = nullptr) {
+    fetched_.clear();
+    return source_.FetchDelta(DeltaFileName(1, 2), [&](std::span<const std::byte> bytes) {
+      if (fetched_.empty() && underway) underway();
+      fetched_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      return absl::OkStatus();
+    });
+  }
 
   FakeBucket bucket_;
   S3Source source_{bucket_.MakeClient(),
@@ -93,8 +103,36 @@ TEST_F(S3SourceTest, NotEvenFromAStoreThatKnowsNoConditions) {
   EXPECT_EQ(fetched_, "");
 }
 
+TEST_F(S3SourceTest, FetchesADeltaInRanges) {
+  bucket_.Put(DeltaKey(), "0123456789");
+  EXPECT_TRUE(FetchDelta().ok());
+  EXPECT_EQ(fetched_, "0123456789");
+  EXPECT_EQ(bucket_.requests().size(), 4U) << "a HEAD and three ranges";
+}
+
+TEST_F(S3SourceTest, NeverMixesTwoDeltas) {
+  bucket_.Put(DeltaKey(), std::string(1000, 'a'));
+  const absl::Status changed = FetchDelta([&] { bucket_.Put(DeltaKey(), std::string(1000, 'b')); });
+  EXPECT_TRUE(absl::IsUnavailable(changed)) << changed;
+  EXPECT_THAT(std::string(changed.message()), HasSubstr("changed while it was read"));
+  EXPECT_EQ(fetched_.find('b'), std::string::npos);
+}
+
+TEST_F(S3SourceTest, SaysThatADeltaIsMissing) {
+  const absl::Status missing = FetchDelta();
+  EXPECT_TRUE(absl::IsNotFound(missing)) << missing;
+  EXPECT_THAT(std::string(missing.message()), HasSubstr(DeltaKey()));
+}
+
+TEST_F(S3SourceTest, AFetchOfADeltaCanBeCancelled) {
+  bucket_.Put(DeltaKey(), std::string(1000, 'a'));
+  EXPECT_TRUE(absl::IsCancelled(FetchDelta([&] { source_.Cancel(); })));
+  EXPECT_TRUE(absl::IsCancelled(FetchDelta()));
+}
+
 TEST_F(S3SourceTest, ListsVersionsNewestFirstAndNothingElse) {
   for (const uint64_t version : {9, 10, 2}) bucket_.Put(KeyOf(version), "x");
+  bucket_.Put(absl::StrCat("p/ctr/", DeltaFileName(9, 10)), "x");
   bucket_.Put(absl::StrCat("p/ctr/", ClaimName(11)), "x");
   bucket_.Put("p/ctr/catalogue/CURRENT", "x");
   EXPECT_THAT(*source_.ListVersions(10), ElementsAre(10, 9, 2));

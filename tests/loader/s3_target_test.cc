@@ -15,8 +15,12 @@ using ::testing::HasSubstr;
 class S3TargetTest : public ::testing::Test {
  protected:
   std::unique_ptr<S3Target> MakeTarget() {
-    return std::make_unique<S3Target>(bucket_.MakeClient(), bucket_.location(), kModel,
-                                      Artifact::kWeights);
+    return std::make_unique<S3Target>(
+        bucket_.MakeClient(), bucket_.location(),
+        PublishOptions{.store = "s3://bucket/p",
+                       .model = kModel,
+                       .delta_from = PublishOptions::DeltaFrom::kNone},
+        Artifact::kWeights);
   }
   static Manifest ManifestOf(uint64_t version) {
     return {.model = kModel, .version = version, .size_bytes = 3, .sha256 = std::string(64, 'a')};

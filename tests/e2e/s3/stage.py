@@ -23,10 +23,17 @@ MODEL = "ctr"
 PATIENCE_S = 60
 # Rows of 128 bytes each: one range of a download, and several.
 FILES = {"small": 30_000, "other": 30_000, "large": 330_000}
+# Of another file, with other weights in a share of the rows: worth a delta, and one that is uploaded in parts.
+RETRAINED = {"small_retrained": ("small", 0.05), "large_retrained": ("large", 0.9)}
 
 
 def program(name):
     return str(BUILD / "bin" / name)
+
+
+def make_weights(name, rows, seed, *options):
+    subprocess.run([program("make_weights"), "--rows", str(rows), "--seed", seed, "--out", weights(name), *options],
+                   check=True, stdout=subprocess.DEVNULL)
 
 
 def prepare():
@@ -36,9 +43,11 @@ def prepare():
     except RuntimeError as error:
         print(f"once more: {error}", flush=True)
         radosgw.Radosgw(FOLDER).start()
-    for seed, (name, rows) in enumerate(FILES.items(), start=1):
-        subprocess.run([program("make_weights"), "--rows", str(rows), "--seed", str(seed), "--out",
-                        FOLDER / f"{name}.fmw", "--data", FOLDER], check=True, stdout=subprocess.DEVNULL)
+    seeds = {name: str(seed) for seed, name in enumerate(FILES, start=1)}
+    for name, rows in FILES.items():
+        make_weights(name, rows, seeds[name], "--data", FOLDER)
+    for name, (base, share) in RETRAINED.items():
+        make_weights(name, FILES[base], seeds[base], "--retrained", str(share))
     gateway().put(f"/{BUCKET}", b"")
 
 
@@ -95,14 +104,14 @@ class S3Test(unittest.TestCase):
 
     # Publishing.
 
-    def publish_command(self, name, endpoint=None, *options):
+    def publish_command(self, name, endpoint=None, delta_from="none"):
         return [program("fm"), "publish", str(weights(name)), "--store", self.store, "--model", MODEL, "--json",
-                "--endpoint-url", endpoint or facts()["endpoint"], *options]
+                "--endpoint-url", endpoint or facts()["endpoint"], "--delta-from", delta_from]
 
-    def publish(self, name, endpoint=None):
+    def publish(self, name, endpoint=None, delta_from="none"):
         """Behind the proxy's back, unless `endpoint` is its. Returns the version."""
-        done = subprocess.run(self.publish_command(name, endpoint), env=self.environment, capture_output=True, text=True,
-                              timeout=PATIENCE_S, check=False)
+        done = subprocess.run(self.publish_command(name, endpoint, delta_from), env=self.environment,
+                              capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)["version"]
 
