@@ -103,6 +103,7 @@ class Radosgw:
             process = subprocess.Popen([*map(str, command), "-c", str(self.config)], stdout=log, stderr=log,
                                        stdin=subprocess.DEVNULL, start_new_session=True)
         self.processes[name] = process.pid
+        return process
 
     def wait_until(self, what, condition):
         end = time.monotonic() + PATIENCE_S
@@ -159,8 +160,16 @@ class Radosgw:
         self.ceph("osd", "new", osd)
         self.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
         self.ceph("osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h")
-        self.launch("osd", "ceph-osd", "-f", "-i", "0")
-        self.wait_until("the OSD", lambda: "1 up" in self.ceph("osd", "stat"))
+        osd = self.launch("osd", "ceph-osd", "-f", "-i", "0")
+
+        def is_up():
+            # It ends ("wrong fsid") when it asks the monitor before it knows whose monitor that is.
+            nonlocal osd
+            if osd.poll() is not None:
+                osd = self.launch("osd", "ceph-osd", "-f", "-i", "0")
+            return "1 up" in self.ceph("osd", "stat")
+
+        self.wait_until("the OSD", is_up)
 
     def start_gateway(self, port):
         self.launch("rgw", "radosgw", "-f", "-n", "client.rgw")

@@ -38,11 +38,7 @@ def make_weights(name, rows, seed, *options):
 
 def prepare():
     """Starts radosgw and makes what all tests need. stop() is its counterpart."""
-    try:
-        radosgw.Radosgw(FOLDER).start()
-    except RuntimeError as error:
-        print(f"once more: {error}", flush=True)
-        radosgw.Radosgw(FOLDER).start()
+    radosgw.Radosgw(FOLDER).start()
     seeds = {name: str(seed) for seed, name in enumerate(FILES, start=1)}
     for name, rows in FILES.items():
         make_weights(name, rows, seeds[name], "--data", FOLDER)
