@@ -63,6 +63,8 @@ nlohmann::ordered_json ToJson(const Hold& hold) {
   json["manifest"] = ToJson(hold.manifest);
   json["report"] = GateReportToJson(hold.report);
   json["since_unix_us"] = hold.since_unix_us;
+  json["gate"] = hold.gate;
+  json["why"] = hold.why;
   return json;
 }
 
@@ -74,7 +76,14 @@ absl::StatusOr<Hold> HoldFromJson(const nlohmann::json& json) {
   if (!report.ok()) return report.status();
   Hold hold{.manifest = *std::move(manifest),
             .report = *std::move(report),
-            .since_unix_us = reader.Unsigned("since_unix_us")};
+            .since_unix_us = reader.Unsigned("since_unix_us"),
+            .gate = kShadowGate,
+            .why = {}};
+  hold.why = hold.report.detail;
+  if (json.contains("gate")) {  // an older server held for the shadow gate alone
+    hold.gate = reader.Text("gate");
+    hold.why = reader.Text("why");
+  }
   if (!reader.status().ok()) return reader.status();
   return hold;
 }

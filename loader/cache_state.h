@@ -32,11 +32,14 @@ struct Rejection {
   bool operator==(const Rejection&) const = default;
 };
 
-// A version that passed every gate but the shadow gate, and waits in the cache for an operator.
+// A version that waits in the cache for an operator: it passed every gate but the shadow gate, or
+// all of them while each version needs an operator's approval.
 struct Hold {
   Manifest manifest{};
-  GateReport report{};
+  GateReport report{};  // of the shadow gate; its version is 0 when that was not asked
   uint64_t since_unix_us = 0;
+  std::string gate{};  // that holds it: kShadowGate or kRolloutGate
+  std::string why{};   // one sentence for an operator
 
   bool operator==(const Hold&) const = default;
 };
@@ -65,6 +68,7 @@ struct ModelState {
 
 // Gates whose rejections stand for what was published, wherever its file came from.
 inline constexpr char kShadowGate[] = "shadow";
+inline constexpr char kRolloutGate[] = "rollout";
 inline constexpr char kOperatorGate[] = "operator";
 
 inline constexpr size_t kMaxRejections = 100;  // older ones, by version, are forgotten

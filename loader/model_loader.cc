@@ -129,7 +129,7 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions(Artifact artifact) co
             .size_bytes = manifest.size_bytes,
             .published_unix_us = manifest.published_unix_us,
             .sha256 = manifest.sha256};
-    held.reason = absl::StrCat(kShadowGate, ": ", state.held->report.detail);
+    held.reason = absl::StrCat(state.held->gate, ": ", state.held->why);
   }
   if (const auto found = versions.find(state.previous_version); found != versions.end()) {
     found->second.state = VersionState::kPrevious;

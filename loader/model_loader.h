@@ -36,6 +36,13 @@ struct RecentRequests {
   std::function<size_t()> count{};  // null with `compare`
 };
 
+// How a version that passed its gates comes to serve. The first version of a model, and what an
+// operator names, serve at once.
+enum class RolloutMode : uint8_t {
+  kImmediate,
+  kManual,  // it is held until an operator approves it
+};
+
 struct LoaderOptions {
   std::string model;
   std::string cache_dir;                          // of this model alone
@@ -49,6 +56,7 @@ struct LoaderOptions {
   GateOptions gates;
   ShadowGateOptions shadow{};
   RecentRequests requests{};
+  RolloutMode rollout = RolloutMode::kImmediate;
   const model::KernelTable* kernels = nullptr;                 // required
   model::ItemVectors item_vectors = model::ItemVectors::kF32;  // of catalogues that are folded
 };
@@ -60,7 +68,7 @@ enum class VersionState : uint8_t { kServing, kPrevious, kCached, kRejected, kAv
 struct GateResultCount {
   std::string gate;
   std::string result;  // "passed", "rejected"; of the shadow gate also "held", "too_few_requests";
-                       // of gate "operator" also "approved"
+                       // of gate "rollout" "held"; of gate "operator" also "approved"
   uint64_t count = 0;
 };
 
@@ -111,7 +119,7 @@ struct LoaderEvent {
     kUnpinned,
     kFailed,
     kRecovered,
-    kHeld,        // by the shadow gate: it waits for an operator
+    kHeld,        // by the shadow gate, or because the rollout is manual: it waits for an operator
     kApproved,    // by an operator; it is published next
     kDeltaFailed  // the whole file was fetched instead
   };
@@ -157,7 +165,7 @@ class ModelLoader {
   absl::Status Pin(uint64_t version, Clock::time_point deadline);
   absl::Status Unpin();
 
-  // Of a version that is held: serves it, past the shadow gate; or rejects it, for a reason of 1 to
+  // Of a version that is held: serves it, past what holds it; or rejects it, for a reason of 1 to
   // kMaxReasonBytes.
   absl::Status Approve(uint64_t version, Clock::time_point deadline);
   absl::Status Reject(uint64_t version, const std::string& reason);

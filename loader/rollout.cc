@@ -23,7 +23,8 @@ const Rejection* StandingRejection(const RolloutInput& input, uint64_t version) 
   const Rejection& rejection = found->second;
   const bool misfit = !rejection.partner.empty();
   if (misfit && rejection.partner != input.partner) return nullptr;
-  const bool of_content = rejection.gate == kShadowGate || rejection.gate == kOperatorGate;
+  const bool of_content = rejection.gate == kShadowGate || rejection.gate == kRolloutGate ||
+                          rejection.gate == kOperatorGate;
   if (rejection.fingerprint.empty() ? !misfit && !of_content
                                     : rejection.fingerprint != input.fingerprint) {
     return nullptr;
@@ -93,8 +94,8 @@ RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& inpu
               .now_unix_us = input.now_unix_us});
   if (!gate.passed) return {Action::kReject, version, gate.gate, gate.detail};
   if (const Hold* const hold = StandingHold(input); hold != nullptr) {
-    return {Action::kKeep, version, kShadowGate,
-            absl::StrCat("version ", version, " is held: ", hold->report.detail)};
+    return {Action::kKeep, version, hold->gate,
+            absl::StrCat("version ", version, " is held: ", hold->why)};
   }
   return LoadUnlessRejected(input, version, absl::StrCat("version ", version, " is published"));
 }

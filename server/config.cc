@@ -141,6 +141,8 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   checker->Double(gates, gates_path, "max_calibration_change", 1.25, 1.0, 100.0);
   if (!gates->has_require_metrics()) gates->set_require_metrics(false);
   CheckShadowGate(model->mutable_shadow_gate(), absl::StrCat(path, "shadow_gate."), checker);
+  v1::RolloutConfig* rollout = model->mutable_rollout();
+  if (!rollout->has_mode()) rollout->set_mode(v1::RolloutConfig::IMMEDIATE);
   v1::CatalogueConfig* catalogue = model->mutable_catalogue();
   if (!catalogue->has_item_vectors()) catalogue->set_item_vectors(v1::CatalogueConfig::F32);
 }

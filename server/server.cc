@@ -51,6 +51,11 @@ ServiceOptions ToServiceOptions(const v1::ServerConfig& config) {
           .retry_delay = std::chrono::milliseconds(overload.retry_delay_ms())};
 }
 
+loader::RolloutMode ToRolloutMode(v1::RolloutConfig::Mode mode) {
+  return mode == v1::RolloutConfig::MANUAL ? loader::RolloutMode::kManual
+                                           : loader::RolloutMode::kImmediate;
+}
+
 loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::string& cache_dir,
                                       const model::KernelTable* kernels) {
   const v1::GatesConfig& gates = config.gates();
@@ -71,6 +76,7 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
                     .max_loss_increase = gates.max_loss_increase(),
                     .max_calibration_change = gates.max_calibration_change(),
                     .require_metrics = gates.require_metrics()},
+          .rollout = ToRolloutMode(config.rollout().mode()),
           .kernels = kernels,
           .item_vectors = config.catalogue().item_vectors() == v1::CatalogueConfig::INT8
                               ? model::ItemVectors::kInt8

@@ -181,7 +181,10 @@ TEST(RolloutLimits, AVersionThatIsTooLargeIsRejectedUnfetched) {
 
 CacheState WithHeld(uint64_t version, GateReport::Verdict verdict) {
   CacheState state{.serving_version = 5};
-  state.held = {.manifest = Published(version), .report = {.verdict = verdict, .detail = "odd"}};
+  state.held = {.manifest = Published(version),
+                .report = {.verdict = verdict, .detail = "odd"},
+                .gate = kShadowGate,
+                .why = "odd"};
   return state;
 }
 
