@@ -100,6 +100,7 @@ nlohmann::ordered_json ToJson(const CacheState& state) {
   for (const auto& [version, rejection] : state.rejections)
     json["rejections"].push_back(ToJson(rejection));
   if (state.held) json["held"] = ToJson(*state.held);
+  if (state.canary_version != 0) json["canary_version"] = state.canary_version;
   return json;
 }
 
@@ -110,6 +111,7 @@ absl::StatusOr<CacheState> CacheStateFromJson(const nlohmann::json& json) {
   state.previous_version = reader.Unsigned("previous_version");
   state.pinned_version = reader.Unsigned("pinned_version");
   state.set_aside_version = reader.Unsigned("set_aside_version");
+  if (json.contains("canary_version")) state.canary_version = reader.Unsigned("canary_version");
   for (const nlohmann::json& entry : reader.Array("cached")) {
     absl::StatusOr<Manifest> manifest = ManifestFromJson(entry);
     if (!manifest.ok()) return manifest.status();

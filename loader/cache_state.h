@@ -54,6 +54,8 @@ struct CacheState {
   std::map<uint64_t, Manifest>
       cached{};  // good versions whose files lie in the cache; `sha256` is empty when unknown
   std::optional<Hold> held{};  // of weights alone
+  // That answers a share of the requests; of a catalogue: the one that is folded with it.
+  uint64_t canary_version = 0;
 
   bool operator==(const CacheState&) const = default;
 };

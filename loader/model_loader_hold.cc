@@ -78,14 +78,17 @@ absl::Status ModelLoader::Impl::CheckHeld(uint64_t version) const {
   if (stopping_) return absl::UnavailableError("the loader has been stopped");
   const std::optional<Hold>& held = state_.weights.held;
   if (held && held->manifest.version == version) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("version ", version, " is not held; ",
-                   held ? absl::StrCat("version ", held->manifest.version, " is") : "none is"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "version ", version, " is not held; ",
+      held ? absl::StrCat("version ", held->manifest.version, " is") : "none is",
+      HasCanary() ? absl::StrCat("; version ", state_.weights.canary_version, " is the canary")
+                  : ""));
 }
 
 absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point deadline) {
   Lock lock(mutex_);
-  if (absl::Status status = CheckHeld(version); !status.ok()) return status;
+  const bool canary = HasCanary() && version == state_.weights.canary_version && !stopping_;
+  if (absl::Status status = CheckHeld(version); !canary && !status.ok()) return status;
   if (state_.weights.pinned_version != 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "version ", state_.weights.pinned_version, " is pinned; unpin it first, or pin ", version));
@@ -93,6 +96,10 @@ absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point dead
   if (pin_request_) {
     FinishPin(pin_request_->version, absl::AbortedError(absl::StrCat("an approval of version ",
                                                                      version, " came in between")));
+  }
+  if (canary) {
+    ApproveCanary(lock);
+    return absl::OkStatus();
   }
   CountGate(kOperatorGate, "approved");
   Emit(Kind::kApproved, version, kOperatorGate,
@@ -110,6 +117,10 @@ absl::Status ModelLoader::Impl::Reject(uint64_t version, const std::string& reas
         absl::StrCat("reason: ", reason.size(), " bytes; 1 to ", kMaxReasonBytes, " are allowed"));
   }
   Lock lock(mutex_);
+  if (!stopping_ && EndCanary(version, kOperatorGate, reason)) {
+    AwaitSaved(lock, kRejectSavePatience);
+    return absl::OkStatus();
+  }
   if (absl::Status status = CheckHeld(version); !status.ok()) return status;
   if (loading_version_ == version || (pin_request_ && pin_request_->version == version)) {
     return absl::FailedPreconditionError(

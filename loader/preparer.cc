@@ -196,7 +196,7 @@ Prepared Preparer::RunShadowGate(const PrepareJob& job, Prepared ready,
 }
 
 Prepared Preparer::HoldIfManual(const PrepareJob& job, Prepared judged) const {
-  const bool asks = options_.rollout == RolloutMode::kManual && job.serving != nullptr &&
+  const bool asks = options_.rollout.mode == RolloutMode::kManual && job.serving != nullptr &&
                     !job.operator_asked && judged.outcome == Outcome::kReady;
   if (!asks) return judged;
   return HeldBy(kRolloutGate, std::move(judged), "it waits for an operator: the rollout is manual");

@@ -54,7 +54,7 @@ struct Prepared {
   std::optional<Manifest> other_catalogue{};  // kReady: the one that was taken, in the cache, too
   std::string_view held_by{};                 // kHeld: kShadowGate or kRolloutGate, and why
   std::string held_why{};
-  Rejection rejection{};  // kRejected: the content is to blame
+  Rejection rejection{};   // kRejected: the content is to blame
   absl::Status failure{};  // kFailed: for a passing reason; or what a checkpoint said
   std::vector<std::string_view> gates_passed{};
   std::optional<GateReport> report{};  // when the shadow gate was asked

@@ -31,6 +31,10 @@ std::pair<LogLevel, absl::string_view> Describe(Kind kind) {
       return {LogLevel::kError, "version_held"};
     case Kind::kApproved:
       return {LogLevel::kWarning, "version_approved"};
+    case Kind::kCanaryStarted:
+      return {LogLevel::kInfo, "canary_started"};
+    case Kind::kCanaryEnded:
+      return {LogLevel::kWarning, "canary_ended"};
     case Kind::kFailed:
       return {LogLevel::kWarning, "load_failed"};
     case Kind::kDeltaFailed:

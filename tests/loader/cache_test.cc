@@ -46,6 +46,7 @@ ModelState ExampleState() {
       .since_unix_us = 99,
       .gate = kShadowGate,
       .why = "psi is 0.75, at most 0.25 is allowed"};
+  state.canary_version = 7;
   both.catalogue.serving_version = 2;
   AddRejection({.version = 3, .gate = "weights", .partner = "5"}, both.catalogue);
   return both;

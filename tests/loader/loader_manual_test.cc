@@ -16,22 +16,21 @@ class ManualRollout : public LoaderFixture {
  protected:
   ManualRollout() {
     options_.poll_interval = std::chrono::milliseconds(20);
-    options_.rollout = RolloutMode::kManual;
+    options_.rollout.mode = RolloutMode::kManual;
   }
   void TearDown() override { loader_.reset(); }  // it asks this object
 
   // All versions predict the same for `requests_` recent requests.
   void CompareOnRequests() {
-    options_.requests = {
-        .compare = [this](const Snapshot&, const Snapshot&,
-                          model::Checkpoint) -> absl::StatusOr<Comparison> {
-          return Comparison{.requests_count = requests_,
-                            .candidates_count = requests_,
-                            .serving_mean = 0.1,
-                            .candidate_mean = 0.1,
-                            .correlation = 0.9};
-        },
-        .count = [this] { return requests_.load(); }};
+    options_.requests = {.compare = [this](const Snapshot&, const Snapshot&,
+                                           model::Checkpoint) -> absl::StatusOr<Comparison> {
+                           return Comparison{.requests_count = requests_,
+                                             .candidates_count = requests_,
+                                             .serving_mean = 0.1,
+                                             .candidate_mean = 0.1,
+                                             .correlation = 0.9};
+                         },
+                         .count = [this] { return requests_.load(); }};
   }
 
   // Version 1 serves, version 2 waits.
