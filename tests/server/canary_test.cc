@@ -124,7 +124,8 @@ class CanaryTest : public testing::Test {
 
   static int CountOf(uint64_t version, const std::map<std::string, uint64_t>& answers) {
     return static_cast<int>(
-        std::ranges::count(answers, version, [](const auto& answer) { return answer.second; }));
+        std::count_if(answers.begin(), answers.end(),
+                      [version](const auto& answer) { return answer.second == version; }));
   }
 
   void ExpectAllAnsweredBy(uint64_t version) {
@@ -176,11 +177,12 @@ TEST_F(CanaryTest, TopKOfARequestIsAnsweredByTheVersionThatPredictsForIt) {
     top_k.set_request_id(predict.request_id());
     top_k.mutable_features();
     top_k.set_k(3);
-    grpc::ClientContext contexts[2];
+    grpc::ClientContext predict_context;
+    grpc::ClientContext top_k_context;
     v1::PredictResponse predicted;
     v1::TopKResponse ranked;
-    ASSERT_TRUE(server_.prediction().Predict(&contexts[0], predict, &predicted).ok());
-    const grpc::Status status = server_.prediction().TopK(&contexts[1], top_k, &ranked);
+    ASSERT_TRUE(server_.prediction().Predict(&predict_context, predict, &predicted).ok());
+    const grpc::Status status = server_.prediction().TopK(&top_k_context, top_k, &ranked);
     ASSERT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(ranked.version(), predicted.version());
     EXPECT_EQ(ranked.catalogue_version(), 1U);
