@@ -118,9 +118,9 @@ std::vector<uint64_t> RestartOrder(const CacheState& state) {
        {state.pinned_version, state.serving_version, state.previous_version}) {
     if (!is_last(version)) add(version);
   }
-  for (auto newest = state.cached.rbegin(); newest != state.cached.rend(); ++newest) {
-    if (!is_last(newest->first)) add(newest->first);
-  }
+  std::for_each(state.cached.rbegin(), state.cached.rend(), [&](const auto& newest) {
+    if (!is_last(newest.first)) add(newest.first);
+  });
   for (const uint64_t version : last) add(version);
   return order;
 }

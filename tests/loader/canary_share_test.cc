@@ -80,7 +80,7 @@ TEST(CanaryShare, OfAnotherVersionHasOtherRequests) {
     const std::string id = RandomId(random);
     both += one.Has(id) && next.Has(id) ? 1 : 0;
   }
-  EXPECT_NEAR(both, kIds / 100, 4.0 * std::sqrt(kIds / 100));
+  EXPECT_NEAR(both, 0.01 * kIds, 4.0 * std::sqrt(0.01 * kIds));
 }
 
 }  // namespace

@@ -197,6 +197,7 @@ TEST(ModelSlot, ReadersNeverSeeAMixtureWhileThousandsOfSwapsHappen) {
     }
   };
   std::vector<std::thread> threads;
+  threads.reserve(6);
   for (int i = 0; i < 3; ++i) threads.emplace_back(read);
   threads.emplace_back([&] {
     while (!done) slot.Rollback();

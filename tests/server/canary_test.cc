@@ -99,6 +99,7 @@ class CanaryTest : public testing::Test {
     std::map<std::string, uint64_t> answers;
     std::mutex mutex;
     std::vector<std::thread> clients;
+    clients.reserve(kClients);
     for (int client = 0; client < kClients; ++client) {
       clients.emplace_back([&, client, channel = server_.NewChannel()] {
         const auto stub = v1::PredictionService::NewStub(channel);
@@ -270,7 +271,7 @@ TEST_F(CanaryTest, MetricsShowIt) {
   AnswersByRequest();
   server_.WaitForPage("/metrics", "fmserve_canary_version{model=\"ctr\"} 2\n");
   server_.WaitForPage("/metrics", "fmserve_canary_share{model=\"ctr\"} 0.2\n");
-  server_.WaitForPage("/metrics", "call=\"predict\",code=\"OK\",version=\"2\"");
+  server_.WaitForPage("/metrics", R"(call="predict",code="OK",version="2")");
 }
 
 TEST_F(CanaryTest, AManualRolloutWaitsForAnOperator) {
