@@ -63,6 +63,8 @@ nlohmann::ordered_json ToJson(const Hold& hold) {
   json["manifest"] = ToJson(hold.manifest);
   json["report"] = GateReportToJson(hold.report);
   json["since_unix_us"] = hold.since_unix_us;
+  json["gate"] = hold.gate;
+  json["why"] = hold.why;
   return json;
 }
 
@@ -74,7 +76,14 @@ absl::StatusOr<Hold> HoldFromJson(const nlohmann::json& json) {
   if (!report.ok()) return report.status();
   Hold hold{.manifest = *std::move(manifest),
             .report = *std::move(report),
-            .since_unix_us = reader.Unsigned("since_unix_us")};
+            .since_unix_us = reader.Unsigned("since_unix_us"),
+            .gate = kShadowGate,
+            .why = {}};
+  hold.why = hold.report.detail;
+  if (json.contains("gate")) {  // an older server held for the shadow gate alone
+    hold.gate = reader.Text("gate");
+    hold.why = reader.Text("why");
+  }
   if (!reader.status().ok()) return reader.status();
   return hold;
 }
@@ -91,6 +100,7 @@ nlohmann::ordered_json ToJson(const CacheState& state) {
   for (const auto& [version, rejection] : state.rejections)
     json["rejections"].push_back(ToJson(rejection));
   if (state.held) json["held"] = ToJson(*state.held);
+  if (state.canary_version != 0) json["canary_version"] = state.canary_version;
   return json;
 }
 
@@ -101,6 +111,7 @@ absl::StatusOr<CacheState> CacheStateFromJson(const nlohmann::json& json) {
   state.previous_version = reader.Unsigned("previous_version");
   state.pinned_version = reader.Unsigned("pinned_version");
   state.set_aside_version = reader.Unsigned("set_aside_version");
+  if (json.contains("canary_version")) state.canary_version = reader.Unsigned("canary_version");
   for (const nlohmann::json& entry : reader.Array("cached")) {
     absl::StatusOr<Manifest> manifest = ManifestFromJson(entry);
     if (!manifest.ok()) return manifest.status();

@@ -32,11 +32,14 @@ struct Rejection {
   bool operator==(const Rejection&) const = default;
 };
 
-// A version that passed every gate but the shadow gate, and waits in the cache for an operator.
+// A version that waits in the cache for an operator: it passed every gate but the shadow gate, or
+// all of them while each version needs an operator's approval.
 struct Hold {
   Manifest manifest{};
-  GateReport report{};
+  GateReport report{};  // of the shadow gate; its version is 0 when that was not asked
   uint64_t since_unix_us = 0;
+  std::string gate{};  // that holds it: kShadowGate or kRolloutGate
+  std::string why{};   // one sentence for an operator
 
   bool operator==(const Hold&) const = default;
 };
@@ -51,6 +54,8 @@ struct CacheState {
   std::map<uint64_t, Manifest>
       cached{};  // good versions whose files lie in the cache; `sha256` is empty when unknown
   std::optional<Hold> held{};  // of weights alone
+  // That answers a share of the requests; of a catalogue: the one that is folded with it.
+  uint64_t canary_version = 0;
 
   bool operator==(const CacheState&) const = default;
 };
@@ -65,6 +70,7 @@ struct ModelState {
 
 // Gates whose rejections stand for what was published, wherever its file came from.
 inline constexpr char kShadowGate[] = "shadow";
+inline constexpr char kRolloutGate[] = "rollout";
 inline constexpr char kOperatorGate[] = "operator";
 
 inline constexpr size_t kMaxRejections = 100;  // older ones, by version, are forgotten

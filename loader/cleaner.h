@@ -30,7 +30,7 @@ class Cleaner {
   void SnapshotWasRetired();
 
   // Frees a file that has no name any more (DetachFile), when no retired snapshot is left that may
-  // map it. Current and previous must not.
+  // map it. Current, previous and canary must not.
   void Free(FileDescriptor file);
 
  private:

@@ -86,6 +86,11 @@ ModelStatus ModelLoader::Impl::GetStatus() const {
   status.swaps_count = swaps_count_;
   status.poll_failures_count = poll_failures_count_;
   if (state_.weights.held) status.held_version = state_.weights.held->manifest.version;
+  if (HasCanary()) {
+    status.canary_version = state_.weights.canary_version;
+    status.canary_percent = options_.rollout.canary_percent;
+    status.canary_since_unix_us = canary_since_unix_us_;
+  }
   for (const auto& [gate_and_result, count] : gate_results_)
     status.gate_results.push_back({gate_and_result.first, gate_and_result.second, count});
   status.delta_fetches = delta_fetches_;
@@ -129,10 +134,14 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions(Artifact artifact) co
             .size_bytes = manifest.size_bytes,
             .published_unix_us = manifest.published_unix_us,
             .sha256 = manifest.sha256};
-    held.reason = absl::StrCat(kShadowGate, ": ", state.held->report.detail);
+    held.reason = absl::StrCat(state.held->gate, ": ", state.held->why);
   }
   if (const auto found = versions.find(state.previous_version); found != versions.end()) {
     found->second.state = VersionState::kPrevious;
+  }
+  if (const auto found = versions.find(state.canary_version); found != versions.end()) {
+    found->second.state = VersionState::kCanary;
+    found->second.reason = absl::StrCat(options_.rollout.canary_percent, " % of the requests");
   }
   if (const auto found = versions.find(state.serving_version); found != versions.end()) {
     found->second.state = VersionState::kServing;
@@ -164,6 +173,11 @@ absl::Status ModelLoader::Impl::Rollback() {
         absl::StrCat("version ", state_.weights.pinned_version,
                      " is pinned; unpin it first, or pin another one"));
   }
+  if (HasCanary()) {
+    RollBackCanary();
+    AwaitSaved(lock, kRollbackSavePatience);
+    return absl::OkStatus();
+  }
   if (slot_.Previous() == nullptr) {
     return absl::FailedPreconditionError("there is no previous version; pin one instead");
   }
@@ -189,6 +203,7 @@ absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline
     FinishPin(pin_request_->version,
               absl::AbortedError(absl::StrCat("a pin of version ", version, " came in between")));
   }
+  if (version == state_.weights.canary_version) PublishCanary();
   const std::shared_ptr<const Snapshot> previous = slot_.Previous();
   if (version != state_.weights.serving_version && previous != nullptr &&
       previous->version() == version) {

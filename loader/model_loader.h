@@ -36,6 +36,20 @@ struct RecentRequests {
   std::function<size_t()> count{};  // null with `compare`
 };
 
+// How a version that passed its gates comes to serve. The first version of a model, and what an
+// operator names, serve at once.
+enum class RolloutMode : uint8_t {
+  kImmediate,
+  kCanary,  // it answers a share of the requests first, then all
+  kManual,  // it is held until an operator approves it
+};
+
+struct RolloutOptions {
+  RolloutMode mode = RolloutMode::kImmediate;
+  double canary_percent = 5.0;                    // of the requests; above 0, to 50
+  std::chrono::milliseconds canary_time{600000};  // until it answers all
+};
+
 struct LoaderOptions {
   std::string model;
   std::string cache_dir;                          // of this model alone
@@ -49,18 +63,27 @@ struct LoaderOptions {
   GateOptions gates;
   ShadowGateOptions shadow{};
   RecentRequests requests{};
+  RolloutOptions rollout{};
   const model::KernelTable* kernels = nullptr;                 // required
   model::ItemVectors item_vectors = model::ItemVectors::kF32;  // of catalogues that are folded
 };
 
 enum class LoadState : uint8_t { kIdle, kFetching, kVerifying, kWarming, kRetrying };
-enum class VersionState : uint8_t { kServing, kPrevious, kCached, kRejected, kAvailable, kHeld };
+enum class VersionState : uint8_t {
+  kServing,
+  kPrevious,
+  kCached,
+  kRejected,
+  kAvailable,
+  kHeld,
+  kCanary
+};
 
 // How often a gate said so, since the start.
 struct GateResultCount {
   std::string gate;
   std::string result;  // "passed", "rejected"; of the shadow gate also "held", "too_few_requests";
-                       // of gate "operator" also "approved"
+                       // of gate "rollout" "held"; of gate "operator" also "approved"
   uint64_t count = 0;
 };
 
@@ -89,13 +112,16 @@ struct ModelStatus {
   uint64_t catalogue_bytes = 0;  // of snapshot_bytes: its file, and folded with the weights
   std::string catalogue_error;   // as last_error
   uint64_t held_version = 0;     // 0: none
+  uint64_t canary_version = 0;   // 0: none
+  double canary_percent = 0.0;   // of the requests that it answers; 0 without one
+  uint64_t canary_since_unix_us = 0;
   std::vector<GateResultCount> gate_results{};
 };
 
 struct VersionStatus {
   uint64_t version = 0;
   VersionState state = VersionState::kAvailable;
-  std::string reason{};  // of a rejection or a hold
+  std::string reason{};  // of a rejection or a hold; of a canary: its share
   uint64_t size_bytes = 0;
   uint64_t published_unix_us = 0;
   std::string sha256{};
@@ -111,9 +137,11 @@ struct LoaderEvent {
     kUnpinned,
     kFailed,
     kRecovered,
-    kHeld,        // by the shadow gate: it waits for an operator
-    kApproved,    // by an operator; it is published next
-    kDeltaFailed  // the whole file was fetched instead
+    kHeld,         // by the shadow gate, or because the rollout is manual: it waits for an operator
+    kApproved,     // by an operator; it is published next
+    kDeltaFailed,  // the whole file was fetched instead
+    kCanaryStarted,  // it is published or rejected next, unless it ends
+    kCanaryEnded     // for a reason that is not its own: "superseded", "rollback", "pin" …
   };
   Kind kind = Kind::kPublished;
   std::string model;
@@ -151,14 +179,15 @@ class ModelLoader {
   std::vector<VersionStatus> ListVersions(Artifact artifact = Artifact::kWeights) const;
 
   // Levers; each returns when it is done, at the latest at `deadline` (DeadlineExceeded; the work
-  // then goes on). A rollback exchanges weights and catalogue together; a pin is of weights.
+  // then goes on). A rollback exchanges weights and catalogue together, or ends the canary when
+  // there is one; a pin is of weights.
   absl::Status Reload(Clock::time_point deadline);
   absl::Status Rollback();
   absl::Status Pin(uint64_t version, Clock::time_point deadline);
   absl::Status Unpin();
 
-  // Of a version that is held: serves it, past the shadow gate; or rejects it, for a reason of 1 to
-  // kMaxReasonBytes.
+  // Of a version that is held, or is the canary: serves it to all, past what holds it; or rejects
+  // it, for a reason of 1 to kMaxReasonBytes.
   absl::Status Approve(uint64_t version, Clock::time_point deadline);
   absl::Status Reject(uint64_t version, const std::string& reason);
 

@@ -57,12 +57,19 @@ void ModelLoader::Impl::OnCataloguePolled(const PollResult& result, bool reload)
       break;
     case RolloutDecision::Action::kLoad:
       wanted_catalogue_version_ = decision.version;
+      if (HasCanary()) {
+        catalogue_error_ =
+            absl::StrCat("version ", decision.version, " waits until the canary of version ",
+                         state_.weights.canary_version, " has ended");
+      }
       break;
   }
 }
 
-// Without weights there is nothing to fold it with; the next poll asks again.
+// Without weights there is nothing to fold it with; the next poll asks again. With a canary there
+// are two to fold it with, and it waits.
 bool ModelLoader::Impl::TakesCatalogueNext() {
+  if (HasCanary()) return false;
   if (state_.weights.serving_version == 0 ||
       wanted_catalogue_version_ == state_.catalogue.serving_version) {
     wanted_catalogue_version_ = 0;

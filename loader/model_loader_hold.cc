@@ -1,4 +1,4 @@
-// The part of the state machine for versions that the shadow gate holds until an operator decides.
+// The part of the state machine for versions that are held until an operator decides.
 #include <string>
 #include <utility>
 
@@ -14,7 +14,7 @@ using Verdict = GateReport::Verdict;
 constexpr std::chrono::milliseconds kRejectSavePatience{1000};
 
 const char* ResultName(const Prepared& prepared) {
-  if (prepared.outcome == Prepared::Outcome::kHeld) return "held";
+  if (prepared.held_by == kShadowGate) return "held";
   return prepared.report->verdict == Verdict::kPassed ? "passed" : "too_few_requests";
 }
 
@@ -26,6 +26,7 @@ void ModelLoader::Impl::CountGate(std::string_view gate, std::string_view result
 
 void ModelLoader::Impl::RecordGates(const Prepared& prepared) {
   for (const std::string_view gate : prepared.gates_passed) CountGate(gate, "passed");
+  if (prepared.held_by == kRolloutGate) CountGate(kRolloutGate, "held");
   if (!prepared.report) return;
   CountGate(kShadowGate, ResultName(prepared));
   last_report_ = prepared.report;
@@ -41,9 +42,13 @@ absl::Status ModelLoader::Impl::OnHeld(const Prepared& prepared) {
   const uint64_t version = prepared.manifest.version;
   if (state_.weights.held && state_.weights.held->manifest.version != version)
     SupersedeHold(version);
-  last_error_ = absl::StrCat("version ", version, " is held: ", prepared.report->detail);
-  Emit(Kind::kHeld, version, kShadowGate, prepared.report->detail);
-  state_.weights.held = {prepared.manifest, *prepared.report, UnixMicros()};
+  last_error_ = absl::StrCat("version ", version, " is held: ", prepared.held_why);
+  Emit(Kind::kHeld, version, prepared.held_by, prepared.held_why);
+  state_.weights.held = {.manifest = prepared.manifest,
+                         .report = prepared.report.value_or(GateReport{}),
+                         .since_unix_us = UnixMicros(),
+                         .gate = std::string(prepared.held_by),
+                         .why = prepared.held_why};
   RemoveOldVersions();
   return absl::FailedPreconditionError(last_error_);
 }
@@ -60,9 +65,9 @@ void ModelLoader::Impl::SupersedeHold(uint64_t version) {
   const uint64_t held = hold.manifest.version;
   RecordRejection({.version = held,
                    .sha256 = hold.manifest.sha256,
-                   .gate = kShadowGate,
-                   .detail = absl::StrCat("it was held (", hold.report.detail, ") until version ",
-                                          version, " was published"),
+                   .gate = hold.gate,
+                   .detail = absl::StrCat("it was held (", hold.why, ") until version ", version,
+                                          " was published"),
                    .size_bytes = hold.manifest.size_bytes,
                    .published_unix_us = hold.manifest.published_unix_us});
   last_error_.clear();
@@ -73,14 +78,17 @@ absl::Status ModelLoader::Impl::CheckHeld(uint64_t version) const {
   if (stopping_) return absl::UnavailableError("the loader has been stopped");
   const std::optional<Hold>& held = state_.weights.held;
   if (held && held->manifest.version == version) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("version ", version, " is not held; ",
-                   held ? absl::StrCat("version ", held->manifest.version, " is") : "none is"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "version ", version, " is not held; ",
+      held ? absl::StrCat("version ", held->manifest.version, " is") : "none is",
+      HasCanary() ? absl::StrCat("; version ", state_.weights.canary_version, " is the canary")
+                  : ""));
 }
 
 absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point deadline) {
   Lock lock(mutex_);
-  if (absl::Status status = CheckHeld(version); !status.ok()) return status;
+  const bool canary = HasCanary() && version == state_.weights.canary_version && !stopping_;
+  if (absl::Status status = CheckHeld(version); !canary && !status.ok()) return status;
   if (state_.weights.pinned_version != 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "version ", state_.weights.pinned_version, " is pinned; unpin it first, or pin ", version));
@@ -89,9 +97,13 @@ absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point dead
     FinishPin(pin_request_->version, absl::AbortedError(absl::StrCat("an approval of version ",
                                                                      version, " came in between")));
   }
+  if (canary) {
+    ApproveCanary(lock);
+    return absl::OkStatus();
+  }
   CountGate(kOperatorGate, "approved");
   Emit(Kind::kApproved, version, kOperatorGate,
-       absl::StrCat("it was held: ", state_.weights.held->report.detail));
+       absl::StrCat("it was held: ", state_.weights.held->why));
   const TicketPtr ticket = std::make_shared<Ticket>();
   pin_request_ = {version, ticket, /*pins=*/false};
   if (worker_ != nullptr && loading_version_ != version) worker_->Cancel();
@@ -105,6 +117,10 @@ absl::Status ModelLoader::Impl::Reject(uint64_t version, const std::string& reas
         absl::StrCat("reason: ", reason.size(), " bytes; 1 to ", kMaxReasonBytes, " are allowed"));
   }
   Lock lock(mutex_);
+  if (!stopping_ && EndCanary(version, kOperatorGate, reason)) {
+    AwaitSaved(lock, kRejectSavePatience);
+    return absl::OkStatus();
+  }
   if (absl::Status status = CheckHeld(version); !status.ok()) return status;
   if (loading_version_ == version || (pin_request_ && pin_request_->version == version)) {
     return absl::FailedPreconditionError(
@@ -125,7 +141,8 @@ absl::Status ModelLoader::Impl::Reject(uint64_t version, const std::string& reas
 absl::StatusOr<GateReport> ModelLoader::Impl::GetGateReport(uint64_t version) const {
   const Lock lock(mutex_);
   const std::optional<Hold>& held = state_.weights.held;
-  if (held && (version == 0 || version == held->report.version)) return held->report;
+  const uint64_t reported = held ? held->report.version : 0;
+  if (reported != 0 && (version == 0 || version == reported)) return held->report;
   if (last_report_ && (version == 0 || version == last_report_->version)) return *last_report_;
   return absl::NotFoundError(
       version == 0 ? "no version was compared with another one since the start"

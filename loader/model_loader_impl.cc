@@ -80,6 +80,7 @@ void ModelLoader::Impl::Run() {
   Lock lock(mutex_);
   while (!stopping_) {
     if (std::optional<LowPriorityWorker::Finish> finish = worker_->TakeFinish()) (*finish)();
+    PublishDueCanary();
     if (DoChores(lock)) continue;
     if (!worker_->busy()) StartNextWork();
     wake_.wait_until(lock, NextWakeUp());
@@ -108,6 +109,7 @@ void ModelLoader::Impl::StartNextWork() {
 ModelLoader::Clock::time_point ModelLoader::Impl::NextWakeUp() const {
   Clock::time_point next = worker_->busy() ? Clock::now() + std::chrono::hours(1) : next_poll_;
   if (changes_count_ != saved_changes_count_) next = std::min(next, next_save_);
+  if (HasCanary()) next = std::min(next, canary_ends_);
   return next;
 }
 
@@ -166,6 +168,8 @@ void ModelLoader::Impl::OnPolled(const PollResult& weights, const PollResult& ca
     return;
   }
   newest_ = *weights.manifest;
+  if (newest_->version == state_.weights.serving_version)
+    StopCanary("withdrawn", absl::StrCat("the store names version ", newest_->version, " again"));
   if (weights.versions) available_versions_ = *weights.versions;
   const bool reload = !reloads_underway_.empty();
   OnCataloguePolled(catalogue, reload);
@@ -277,7 +281,8 @@ void ModelLoader::Impl::OnPrepared(uint64_t version, const Prepared& prepared) {
     case Prepared::Outcome::kReady:
       RecordSuccess();
       KeepInCache(Artifact::kWeights, prepared);
-      if (IsWanted(version)) Publish(prepared.snapshot);
+      if (IsWanted(version))
+        RollOut(prepared.snapshot, asked || version == state_.weights.pinned_version);
       if (asked && pin_request_->pins) SetPinned(version);
       RemoveOldVersions();
       break;

@@ -151,6 +151,21 @@ class ModelLoader::Impl {
   void SupersedeHold(uint64_t version);
   absl::Status CheckHeld(uint64_t version) const;
   bool HasEnoughRequests() const;
+
+  // Brings what passed its gates to the requests, to all of them or first to a share.
+  void RollOut(const std::shared_ptr<const Snapshot>& snapshot, bool operator_asked);
+  bool HasCanary() const { return state_.weights.canary_version != 0; }
+  void StartCanary(const std::shared_ptr<const Snapshot>& snapshot);
+  void PublishDueCanary();
+  void PublishCanary();
+  void SettleCanary(const Snapshot& snapshot);
+  void StopCanary(std::string_view reason, std::string detail);
+  void ForgetCanary();
+  void ApproveCanary(Lock& lock);
+  void RollBackCanary();
+  // Ends the canary and rejects it for what `gate` found. False, and nothing happens, when
+  // `version` is not the canary.
+  bool EndCanary(uint64_t version, std::string_view gate, std::string detail);
   void RecordFailure(std::string_view step, uint64_t version, const absl::Status& status);
   void RecordSuccess();
   void RecordDelta(uint64_t version, const DeltaReport& report);
@@ -204,6 +219,8 @@ class ModelLoader::Impl {
   std::vector<LoaderEvent> events_;
   std::map<std::pair<std::string, std::string>, uint64_t> gate_results_;  // by gate and result
   std::optional<GateReport> last_report_;
+  Clock::time_point canary_ends_;  // with a canary
+  uint64_t canary_since_unix_us_ = 0;
   std::vector<TicketPtr> reloads_asked_;
   std::vector<TicketPtr> reloads_underway_;
   std::optional<PinRequest> pin_request_;

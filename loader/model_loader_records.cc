@@ -30,6 +30,7 @@ bool ModelLoader::Impl::IsWanted(uint64_t version) const {
 }
 
 void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot) {
+  SettleCanary(*snapshot);
   if (state_.weights.serving_version != 0) ++swaps_count_;
   slot_.Publish(snapshot);
   for (const Artifact artifact : {Artifact::kWeights, Artifact::kCatalogue}) {
@@ -53,6 +54,7 @@ void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot)
 }
 
 void ModelLoader::Impl::ExchangeWithPrevious() {
+  StopCanary("exchanged", "what it was to replace serves no more");
   slot_.Rollback();
   std::swap(state_.weights.serving_version, state_.weights.previous_version);
   std::swap(state_.catalogue.serving_version, state_.catalogue.previous_version);
@@ -64,6 +66,7 @@ void ModelLoader::Impl::ExchangeWithPrevious() {
 
 void ModelLoader::Impl::SetPinned(uint64_t version) {
   if (std::exchange(state_.weights.pinned_version, version) == version) return;
+  StopCanary("pin", absl::StrCat("version ", version, " is pinned"));
   Emit(Kind::kPinned, version, "", "it serves until it is unpinned");
   Changed();
 }

@@ -12,6 +12,7 @@ void ModelLoader::Impl::ServeFromCache() {
       state_.weights.serving_version != 0 && state_.catalogue.serving_version == 0;
   const VersionPair previous = {state_.weights.previous_version, state_.catalogue.previous_version};
   state_.weights.serving_version = 0;
+  state_.weights.canary_version = 0;  // it begins anew
   for (const uint64_t version : order) {
     const absl::StatusOr<std::shared_ptr<const Snapshot>> weights =
         OpenCachedWeights(options_, *cache_, version, model::NeverStop);
@@ -28,6 +29,7 @@ void ModelLoader::Impl::ServeFromCache() {
   }
   const std::shared_ptr<const Snapshot> serving = slot_.Get();
   state_.catalogue.serving_version = serving == nullptr ? 0 : serving->catalogue_version();
+  state_.catalogue.canary_version = 0;
   const VersionPair now = {state_.weights.serving_version, state_.catalogue.serving_version};
   restore_previous_ =
       previous != now && state_.weights.cached.contains(previous.weights) &&

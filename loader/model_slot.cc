@@ -7,6 +7,11 @@
 
 namespace fmserve::loader {
 
+std::shared_ptr<const Snapshot> ModelSlot::Choose(std::string_view request_id) const {
+  const std::lock_guard lock(mutex_);
+  return canary_ != nullptr && share_.Has(request_id) ? canary_ : current_;
+}
+
 std::shared_ptr<const Snapshot> ModelSlot::Get() const {
   const std::lock_guard lock(mutex_);
   return current_;
@@ -17,8 +22,28 @@ std::shared_ptr<const Snapshot> ModelSlot::Previous() const {
   return previous_;
 }
 
+std::shared_ptr<const Snapshot> ModelSlot::Canary() const {
+  const std::lock_guard lock(mutex_);
+  return canary_;
+}
+
+void ModelSlot::StartCanary(std::shared_ptr<const Snapshot> snapshot, CanaryShare share) {
+  const std::lock_guard lock(mutex_);
+  if (canary_ != nullptr) retired_.push_back(std::move(canary_));
+  canary_ = std::move(snapshot);
+  share_ = share;
+}
+
+bool ModelSlot::EndCanary() {
+  const std::lock_guard lock(mutex_);
+  if (canary_ == nullptr) return false;
+  retired_.push_back(std::move(canary_));
+  return true;
+}
+
 void ModelSlot::Publish(std::shared_ptr<const Snapshot> snapshot) {
   const std::lock_guard lock(mutex_);
+  if (snapshot == canary_) canary_.reset();
   if (previous_ != nullptr) retired_.push_back(std::move(previous_));
   previous_ = std::exchange(current_, std::move(snapshot));
 }
@@ -54,17 +79,19 @@ uint64_t ModelSlot::mapped_bytes() const {
   };
   count_all(current_);
   count_all(previous_);
+  count_all(canary_);
   for (const std::shared_ptr<const Snapshot>& snapshot : retired_) count_all(snapshot);
   return bytes;
 }
 
 uint64_t ModelSlot::huge_page_bytes() const {
   const std::lock_guard lock(mutex_);
+  std::set<const void*> counted;
   uint64_t bytes = 0;
-  if (current_ != nullptr) bytes += current_->huge_page_bytes();
-  const bool shared =
-      current_ != nullptr && previous_ != nullptr && &current_->file() == &previous_->file();
-  if (previous_ != nullptr && !shared) bytes += previous_->huge_page_bytes();
+  for (const auto& snapshot : {current_, previous_, canary_}) {
+    if (snapshot != nullptr && counted.insert(&snapshot->file()).second)
+      bytes += snapshot->huge_page_bytes();
+  }
   return bytes;
 }
 

@@ -41,6 +41,14 @@ Prepared RejectMisfit(const PrepareJob& job, const std::string& fingerprint, std
   return rejected;
 }
 
+Prepared HeldBy(std::string_view gate, Prepared ready, std::string why) {
+  ready.outcome = Outcome::kHeld;
+  ready.snapshot.reset();
+  ready.held_by = gate;
+  ready.held_why = std::move(why);
+  return ready;
+}
+
 // The file lies under a temporary name that tells an operator nothing.
 Prepared RejectStructure(const PrepareJob& job, const std::string& fingerprint,
                          const std::string& path, const absl::Status& status) {
@@ -151,7 +159,7 @@ Prepared Preparer::VerifyWeights(const PrepareJob& job, const std::string& path,
   prepared.gates_passed = std::move(gates_passed);
   if (prepared.outcome != Outcome::kReady) return prepared;
   progress(LoadState::kVerifying);
-  return RunShadowGate(job, std::move(prepared), checkpoint);
+  return HoldIfManual(job, RunShadowGate(job, std::move(prepared), checkpoint));
 }
 
 Prepared Preparer::WarmAndFold(const PrepareJob& job, const std::string& fingerprint,
@@ -183,12 +191,17 @@ Prepared Preparer::RunShadowGate(const PrepareJob& job, Prepared ready,
   const bool held = report.verdict == GateReport::Verdict::kHeld ||
                     (report.verdict == GateReport::Verdict::kTooFewRequests &&
                      options_.shadow.hold_on_too_few_requests);
+  std::string why = report.detail;
   ready.report = std::move(report);
-  if (held) {
-    ready.outcome = Outcome::kHeld;
-    ready.snapshot.reset();
-  }
+  if (held) return HeldBy(kShadowGate, std::move(ready), std::move(why));
   return ready;
+}
+
+Prepared Preparer::HoldIfManual(const PrepareJob& job, Prepared judged) const {
+  const bool asks = options_.rollout.mode == RolloutMode::kManual && job.serving != nullptr &&
+                    !job.operator_asked && judged.outcome == Outcome::kReady;
+  if (!asks) return judged;
+  return HeldBy(kRolloutGate, std::move(judged), "it waits for an operator: the rollout is manual");
 }
 
 Prepared Preparer::ReadyUnlessTooLarge(const PrepareJob& job, const std::string& fingerprint,

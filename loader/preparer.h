@@ -45,7 +45,7 @@ struct PrepareJob {
 };
 
 struct Prepared {
-  // kHeld: of weights; good, but for the shadow gate, and in the cache as what is ready.
+  // kHeld: of weights; good, but for what holds them, and in the cache as what is ready.
   enum class Outcome : uint8_t { kReady, kRejected, kFailed, kHeld };
 
   Outcome outcome = Outcome::kFailed;
@@ -53,7 +53,9 @@ struct Prepared {
       snapshot{};                             // kReady: in the cache under its final name, and warm
   Manifest manifest{};                        // kReady, kHeld: with size and SHA-256
   std::optional<Manifest> other_catalogue{};  // kReady: the one that was taken, in the cache, too
-  Rejection rejection{};                      // kRejected: the content is to blame
+  std::string_view held_by{};                 // kHeld: kShadowGate or kRolloutGate, and why
+  std::string held_why{};
+  Rejection rejection{};   // kRejected: the content is to blame
   absl::Status failure{};  // kFailed: for a passing reason; or what a checkpoint said
   std::vector<std::string_view> gates_passed{};
   std::optional<GateReport> report{};  // when the shadow gate was asked
@@ -91,6 +93,7 @@ class Preparer {
                            const std::string& fingerprint, model::Checkpoint checkpoint,
                            const Progress& progress) const;
   Prepared RunShadowGate(const PrepareJob& job, Prepared ready, model::Checkpoint checkpoint) const;
+  Prepared HoldIfManual(const PrepareJob& job, Prepared judged) const;
   Prepared ReadyUnlessTooLarge(const PrepareJob& job, const std::string& fingerprint,
                                std::shared_ptr<const Snapshot> folded) const;
   Prepared FoldWithWeights(const PrepareJob& job, const std::string& fingerprint,

@@ -1,6 +1,7 @@
 #include "loader/rollout.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -23,7 +24,8 @@ const Rejection* StandingRejection(const RolloutInput& input, uint64_t version) 
   const Rejection& rejection = found->second;
   const bool misfit = !rejection.partner.empty();
   if (misfit && rejection.partner != input.partner) return nullptr;
-  const bool of_content = rejection.gate == kShadowGate || rejection.gate == kOperatorGate;
+  const bool of_content = rejection.gate == kShadowGate || rejection.gate == kRolloutGate ||
+                          rejection.gate == kOperatorGate;
   if (rejection.fingerprint.empty() ? !misfit && !of_content
                                     : rejection.fingerprint != input.fingerprint) {
     return nullptr;
@@ -80,7 +82,8 @@ RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& inpu
   if (state.pinned_version != 0) return DecidePinned(input);
   if (input.newest == nullptr) return Keep("what is published is not known");
   const uint64_t version = input.newest->version;
-  if (version == state.serving_version) return DecideServing(state, *input.newest);
+  if (version == state.serving_version || version == state.canary_version)
+    return DecideServing(state, *input.newest);
   if (version == state.set_aside_version && !input.reload) {
     return Keep(absl::StrCat("version ", version, " was rolled back; a reload brings it back"));
   }
@@ -93,8 +96,8 @@ RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& inpu
               .now_unix_us = input.now_unix_us});
   if (!gate.passed) return {Action::kReject, version, gate.gate, gate.detail};
   if (const Hold* const hold = StandingHold(input); hold != nullptr) {
-    return {Action::kKeep, version, kShadowGate,
-            absl::StrCat("version ", version, " is held: ", hold->report.detail)};
+    return {Action::kKeep, version, hold->gate,
+            absl::StrCat("version ", version, " is held: ", hold->why)};
   }
   return LoadUnlessRejected(input, version, absl::StrCat("version ", version, " is published"));
 }
@@ -102,6 +105,10 @@ RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& inpu
 std::vector<uint64_t> RestartOrder(const CacheState& state) {
   std::vector<uint64_t> order;
   const uint64_t held = state.held ? state.held->manifest.version : 0;
+  const std::array last = {state.set_aside_version, state.canary_version, held};
+  const auto is_last = [&](uint64_t version) {
+    return std::ranges::find(last, version) != last.end();
+  };
   const auto add = [&](uint64_t version) {
     if (state.cached.contains(version) && std::ranges::find(order, version) == order.end()) {
       order.push_back(version);
@@ -109,13 +116,12 @@ std::vector<uint64_t> RestartOrder(const CacheState& state) {
   };
   for (const uint64_t version :
        {state.pinned_version, state.serving_version, state.previous_version}) {
-    if (version != state.set_aside_version && version != held) add(version);
+    if (!is_last(version)) add(version);
   }
-  for (auto newest = state.cached.rbegin(); newest != state.cached.rend(); ++newest) {
-    if (newest->first != state.set_aside_version && newest->first != held) add(newest->first);
-  }
-  if (state.set_aside_version != held) add(state.set_aside_version);
-  add(held);
+  std::for_each(state.cached.rbegin(), state.cached.rend(), [&](const auto& newest) {
+    if (!is_last(newest.first)) add(newest.first);
+  });
+  for (const uint64_t version : last) add(version);
   return order;
 }
 
@@ -123,7 +129,7 @@ std::vector<uint64_t> VersionsToRemove(const CacheState& state, size_t keep) {
   std::vector<uint64_t> removable;  // oldest first
   for (const auto& [version, manifest] : state.cached) {
     const bool needed = version == state.serving_version || version == state.previous_version ||
-                        version == state.pinned_version ||
+                        version == state.pinned_version || version == state.canary_version ||
                         (state.held && version == state.held->manifest.version);
     if (!needed) removable.push_back(version);
   }

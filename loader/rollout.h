@@ -35,16 +35,16 @@ struct RolloutDecision {
 };
 
 // A pin goes before everything, then the newest published version unless it was set aside,
-// rejected, is held, or fails a gate that its manifest is enough for. A version that serves is
-// never loaded again: versions are immutable.
+// rejected, is held, or fails a gate that its manifest is enough for. A version that serves, to all
+// or as the canary, is never loaded again: versions are immutable.
 RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& input);
 
 // In which order to try cached versions after a restart: pinned, serving, previous, then the
-// newest; the one that was set aside comes last, but for the one that is held.
+// newest; behind them the one that was set aside, the canary, and the one that is held.
 std::vector<uint64_t> RestartOrder(const CacheState& state);
 
 // The cached versions to remove so that at most `keep` stay: the oldest go, never the serving, the
-// previous, the pinned or the held one.
+// previous, the pinned, the held one or the canary.
 std::vector<uint64_t> VersionsToRemove(const CacheState& state, size_t keep);
 
 }  // namespace fmserve::loader

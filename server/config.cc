@@ -103,6 +103,12 @@ void CheckShadowGate(v1::ShadowGateConfig* gate, const std::string& path, Checke
   checker->Uint(gate, path, "max_request_kib", 256, 1, 65536);
 }
 
+void CheckRollout(v1::RolloutConfig* rollout, const std::string& path, Checker* checker) {
+  if (!rollout->has_mode()) rollout->set_mode(v1::RolloutConfig::IMMEDIATE);
+  checker->Double(rollout, path, "canary_percent", 5.0, 0.1, 50.0);
+  checker->Uint(rollout, path, "canary_s", 600, 1, 604800);
+}
+
 void CheckStore(v1::ModelConfig* mutable_model, const std::string& path, Checker* checker) {
   const v1::ModelConfig& model = *mutable_model;
   if (model.store().empty()) {
@@ -141,6 +147,7 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   checker->Double(gates, gates_path, "max_calibration_change", 1.25, 1.0, 100.0);
   if (!gates->has_require_metrics()) gates->set_require_metrics(false);
   CheckShadowGate(model->mutable_shadow_gate(), absl::StrCat(path, "shadow_gate."), checker);
+  CheckRollout(model->mutable_rollout(), absl::StrCat(path, "rollout."), checker);
   v1::CatalogueConfig* catalogue = model->mutable_catalogue();
   if (!catalogue->has_item_vectors()) catalogue->set_item_vectors(v1::CatalogueConfig::F32);
 }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/string_view.h"
 #include "grpc/support/log.h"
+#include "loader/cache_state.h"
 #include "server/log.h"
 
 namespace fmserve::server {
@@ -30,6 +31,10 @@ std::pair<LogLevel, absl::string_view> Describe(Kind kind) {
       return {LogLevel::kError, "version_held"};
     case Kind::kApproved:
       return {LogLevel::kWarning, "version_approved"};
+    case Kind::kCanaryStarted:
+      return {LogLevel::kInfo, "canary_started"};
+    case Kind::kCanaryEnded:
+      return {LogLevel::kWarning, "canary_ended"};
     case Kind::kFailed:
       return {LogLevel::kWarning, "load_failed"};
     case Kind::kDeltaFailed:
@@ -58,7 +63,9 @@ void LogForGrpc(gpr_log_func_args* args) {
 
 void LogLoaderEvent(const loader::LoaderEvent& event) {
   const auto [level, name] = Describe(event.kind);
-  Log(level, name,
+  // Where every version waits for an operator, that one does is no error.
+  const bool expected = event.kind == Kind::kHeld && event.reason == loader::kRolloutGate;
+  Log(expected ? LogLevel::kInfo : level, name,
       {{"model", event.model},
        {"artifact", loader::ArtifactName(event.artifact)},
        {"version", event.version},

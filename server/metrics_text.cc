@@ -178,6 +178,10 @@ void Page::AddVersions(uint64_t now_unix_us) {
                    [](const ModelMetricsView& model) { return model.status.serving_version; });
   AddGaugePerModel("pinned_version", "Version that an operator pinned; 0: none.",
                    [](const ModelMetricsView& model) { return model.status.pinned_version; });
+  AddGaugePerModel("canary_version", "Version that answers a share of the requests; 0: none.",
+                   [](const ModelMetricsView& model) { return model.status.canary_version; });
+  AddGaugePerModel("canary_share", "Share of the requests that it answers.",
+                   [](const ModelMetricsView& model) { return model.status.canary_percent / 100; });
   AddAges("serving_version_age_seconds",
           "Since the serving version was published, or began to serve if that is unknown.",
           now_unix_us, [](const loader::ModelStatus& status) {

@@ -187,7 +187,8 @@ absl::Status PredictionService::Serve(const PendingCall& pending, Pool* pool,
 absl::Status PredictionService::PredictWith(ServedModel* model, const PendingCall& pending,
                                             PredictCallPool::Call* call) {
   const RequestBudget budget = StartBudget(*model, pending, call->request.budget_ms());
-  const std::shared_ptr<const loader::Snapshot> snapshot = model->loader->slot().Get();
+  const std::shared_ptr<const loader::Snapshot> snapshot =
+      model->loader->slot().Choose(call->response.request_id());
   absl::Status status = snapshot == nullptr
                             ? NoSnapshotError(*model)
                             : server::Predict(*snapshot, options_.limits, budget, call->request,
@@ -210,7 +211,8 @@ absl::Status PredictionService::PredictWith(ServedModel* model, const PendingCal
 absl::Status PredictionService::TopKWith(ServedModel* model, const PendingCall& pending,
                                          TopKCallPool::Call* call) {
   const RequestBudget budget = StartBudget(*model, pending, call->request.budget_ms());
-  const std::shared_ptr<const loader::Snapshot> snapshot = model->loader->slot().Get();
+  const std::shared_ptr<const loader::Snapshot> snapshot =
+      model->loader->slot().Choose(call->response.request_id());
   absl::Status status = snapshot == nullptr
                             ? NoSnapshotError(*model)
                             : server::TopK(*snapshot, options_.limits, budget, call->request,

@@ -51,6 +51,14 @@ ServiceOptions ToServiceOptions(const v1::ServerConfig& config) {
           .retry_delay = std::chrono::milliseconds(overload.retry_delay_ms())};
 }
 
+loader::RolloutOptions ToRolloutOptions(const v1::RolloutConfig& config) {
+  loader::RolloutOptions options{.canary_percent = config.canary_percent(),
+                                 .canary_time = std::chrono::seconds(config.canary_s())};
+  if (config.mode() == v1::RolloutConfig::CANARY) options.mode = loader::RolloutMode::kCanary;
+  if (config.mode() == v1::RolloutConfig::MANUAL) options.mode = loader::RolloutMode::kManual;
+  return options;
+}
+
 loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::string& cache_dir,
                                       const model::KernelTable* kernels) {
   const v1::GatesConfig& gates = config.gates();
@@ -71,6 +79,7 @@ loader::LoaderOptions ToLoaderOptions(const v1::ModelConfig& config, const std::
                     .max_loss_increase = gates.max_loss_increase(),
                     .max_calibration_change = gates.max_calibration_change(),
                     .require_metrics = gates.require_metrics()},
+          .rollout = ToRolloutOptions(config.rollout()),
           .kernels = kernels,
           .item_vectors = config.catalogue().item_vectors() == v1::CatalogueConfig::INT8
                               ? model::ItemVectors::kInt8

@@ -39,6 +39,8 @@ v1::VersionState ToProto(loader::VersionState state) {
       return v1::VERSION_STATE_AVAILABLE;
     case loader::VersionState::kHeld:
       return v1::VERSION_STATE_HELD;
+    case loader::VersionState::kCanary:
+      return v1::VERSION_STATE_CANARY;
   }
   return v1::VERSION_STATE_UNSPECIFIED;
 }
@@ -87,6 +89,9 @@ void SetModel(const ServedModel& model, bool is_default, v1::Model* out) {
   SetTime(status.catalogue_published_unix_us, *out, &v1::Model::mutable_catalogue_published);
   out->set_catalogue_error(status.catalogue_error);
   out->set_held_version(status.held_version);
+  out->set_canary_version(status.canary_version);
+  out->set_canary_percent(status.canary_percent);
+  SetTime(status.canary_since_unix_us, *out, &v1::Model::mutable_canary_since);
 }
 
 void SetVersion(const loader::VersionStatus& version, v1::Version* out) {

@@ -1,4 +1,4 @@
-// fm approve: serve a version that the shadow gate holds.
+// fm approve: serve a version that is held, or the canary, to all.
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
@@ -20,9 +20,10 @@ void AddApprove(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<ApproveArguments>();
   CLI::App* command = app.add_subcommand(
       "approve",
-      "Serve a version that is held, whatever its comparison says; see `fm gate-report`.");
+      "Serve a version that is held, whatever its comparison says (see `fm gate-report`), or the "
+      "canary, to all.");
   AddOperatorOptions(*command, arguments->common, ModelOption::kRequired);
-  command->add_option("--version", arguments->version, "The version that is held")
+  command->add_option("--version", arguments->version, "The version that is held, or the canary")
       ->required()
       ->check(CLI::PositiveNumber)
       ->type_name("N");

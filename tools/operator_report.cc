@@ -76,6 +76,9 @@ Json ModelJson(const Model& model) {
           {"huge_page_bytes", model.huge_page_bytes()},
           {"swaps", model.swaps_count()},
           {"held_version", model.held_version()},
+          {"canary_version", model.canary_version()},
+          {"canary_percent", model.canary_percent()},
+          {"canary_since", TimeJson(model.has_canary_since(), model.canary_since())},
           {"catalogue",
            {{"serving_version", model.catalogue_version()},
             {"previous_version", model.previous_catalogue_version()},
@@ -106,6 +109,10 @@ std::string ModelsText(const std::vector<Model>& models,
     if (model.loading_catalogue_version() != 0)
       absl::StrAppend(&state, " catalogue ", model.loading_catalogue_version());
     if (model.held_version() != 0) absl::StrAppend(&state, ", held ", model.held_version());
+    if (model.canary_version() != 0) {
+      absl::StrAppend(&state, ", canary ", model.canary_version(), " (", model.canary_percent(),
+                      " % for ", Age(model.has_canary_since(), model.canary_since(), now), ")");
+    }
     rows.push_back({model.name() + (model.is_default() ? " (default)" : ""),
                     VersionOrDash(model.serving_version()),
                     Age(model.has_serving_since(), model.serving_since(), now),

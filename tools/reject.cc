@@ -1,4 +1,4 @@
-// fm reject: give up a version that the shadow gate holds.
+// fm reject: give up a version that is held, or the canary.
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
@@ -20,10 +20,10 @@ struct RejectArguments {
 
 void AddReject(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<RejectArguments>();
-  CLI::App* command =
-      app.add_subcommand("reject", "Reject a version that is held; it is not tried again.");
+  CLI::App* command = app.add_subcommand(
+      "reject", "Reject a version that is held, or the canary; it is not tried again.");
   AddOperatorOptions(*command, arguments->common, ModelOption::kRequired);
-  command->add_option("--version", arguments->version, "The version that is held")
+  command->add_option("--version", arguments->version, "The version that is held, or the canary")
       ->required()
       ->check(CLI::PositiveNumber)
       ->type_name("N");

@@ -43,7 +43,10 @@ ModelState ExampleState() {
                                .candidate = 0.25,
                                .value = 2.0,
                                .at_least = 0.5}}},
-      .since_unix_us = 99};
+      .since_unix_us = 99,
+      .gate = kShadowGate,
+      .why = "psi is 0.75, at most 0.25 is allowed"};
+  state.canary_version = 7;
   both.catalogue.serving_version = 2;
   AddRejection({.version = 3, .gate = "weights", .partner = "5"}, both.catalogue);
   return both;

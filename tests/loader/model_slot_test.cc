@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <memory>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/loader/test_store.h"
 
 namespace fmserve::loader {
@@ -79,6 +81,61 @@ TEST(ModelSlot, CountsTheBytesOfAllItKeeps) {
   EXPECT_EQ(slot.mapped_bytes(), 2 * file_bytes);
 }
 
+// Half of the requests, and one id of either half.
+CanaryShare Half() { return CanaryShare::Of(2, 50.0); }
+constexpr std::string_view kOfCanary = "page-view-4711";
+constexpr std::string_view kOfCurrent = "page-view-0";
+
+TEST(ModelSlot, ACanaryAnswersItsShareOfTheRequests) {
+  ASSERT_TRUE(Half().Has(kOfCanary));
+  ASSERT_FALSE(Half().Has(kOfCurrent));
+  ModelSlot slot;
+  EXPECT_EQ(slot.Choose(kOfCanary), nullptr);
+  slot.Publish(Version(1));
+  EXPECT_EQ(slot.Choose(kOfCanary)->version(), 1U);
+  slot.StartCanary(Version(2), Half());
+  EXPECT_EQ(slot.Choose(kOfCanary)->version(), 2U);
+  EXPECT_EQ(slot.Choose(kOfCurrent)->version(), 1U);
+  EXPECT_EQ(slot.Canary()->version(), 2U);
+  EXPECT_EQ(slot.Get()->version(), 1U);
+  EXPECT_EQ(slot.Previous(), nullptr);
+}
+
+TEST(ModelSlot, ACanaryThatIsPublishedAnswersAllRequests) {
+  ModelSlot slot;
+  slot.Publish(Version(1));
+  slot.StartCanary(Version(2), Half());
+  slot.Publish(slot.Canary());
+  EXPECT_EQ(slot.Canary(), nullptr);
+  EXPECT_EQ(slot.Choose(kOfCurrent)->version(), 2U);
+  EXPECT_EQ(slot.Previous()->version(), 1U);
+  EXPECT_FALSE(slot.HasRetired());
+}
+
+TEST(ModelSlot, ACanaryThatEndsIsRetired) {
+  ModelSlot slot;
+  EXPECT_FALSE(slot.EndCanary());
+  slot.Publish(Version(1));
+  slot.StartCanary(Version(2), Half());
+  std::shared_ptr<const Snapshot> request = slot.Choose(kOfCanary);
+  EXPECT_TRUE(slot.EndCanary());
+  EXPECT_EQ(slot.Choose(kOfCanary)->version(), 1U);
+  EXPECT_TRUE(slot.TakeUnused().empty()) << "a request holds it";
+  request.reset();
+  EXPECT_EQ(slot.TakeUnused().size(), 1U);
+}
+
+TEST(ModelSlot, ACanaryTakesThePlaceOfTheOneBeforeAndOutlivesASwap) {
+  ModelSlot slot;
+  slot.Publish(Version(1));
+  slot.StartCanary(Version(2), Half());
+  slot.StartCanary(Version(3), Half());
+  EXPECT_EQ(slot.TakeUnused().size(), 1U);
+  slot.Publish(Version(4));
+  EXPECT_EQ(slot.Canary()->version(), 3U);
+  EXPECT_EQ(slot.mapped_bytes(), 3 * Version(1)->file().info().file_size);
+}
+
 // `weights` with a catalogue of its own, folded.
 std::shared_ptr<const Snapshot> WithCatalogue(const Snapshot& weights, uint64_t version) {
   const TestFolder folder;
@@ -140,9 +197,25 @@ TEST(ModelSlot, ReadersNeverSeeAMixtureWhileThousandsOfSwapsHappen) {
     }
   };
   std::vector<std::thread> threads;
+  threads.reserve(6);
   for (int i = 0; i < 3; ++i) threads.emplace_back(read);
   threads.emplace_back([&] {
     while (!done) slot.Rollback();
+  });
+  threads.emplace_back([&] {
+    for (uint64_t i = 0; !done; ++i) {
+      const std::shared_ptr<const Snapshot> snapshot = slot.Choose(absl::StrCat(i));
+      ASSERT_EQ(EmptyScore(*snapshot), static_cast<float>(snapshot->version()));
+    }
+  });
+  threads.emplace_back([&] {
+    for (size_t i = 0; !done; ++i) {
+      slot.StartCanary(std::make_shared<const Snapshot>(files[i % files.size()], TestKernels()),
+                       Half());
+      if (i % 3 == 0) slot.EndCanary();
+      if (i % 3 == 1) slot.Publish(slot.Canary());
+      slot.TakeUnused();
+    }
   });
   for (int i = 0; i < kSwaps; ++i) {
     slot.Publish(std::make_shared<const Snapshot>(files[static_cast<size_t>(i) % files.size()],

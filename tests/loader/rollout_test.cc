@@ -179,9 +179,26 @@ TEST(RolloutLimits, AVersionThatIsTooLargeIsRejectedUnfetched) {
   EXPECT_EQ(decision.gate, "size");
 }
 
+TEST(RolloutOfCanary, IsKeptUnlessItsContentChanges) {
+  CacheState state{.serving_version = 5};
+  state.canary_version = 6;
+  state.cached[6] = Published(6);
+  const Manifest newest = Published(6);
+  EXPECT_EQ(DecideRollout({}, {.state = &state, .newest = &newest}).action, Action::kKeep);
+  EXPECT_EQ(DecideRollout({}, {.state = &state, .newest = &newest, .reload = true}).action,
+            Action::kKeep);
+  const Manifest changed = Published(6, 'b');
+  EXPECT_EQ(DecideRollout({}, {.state = &state, .newest = &changed}).action, Action::kReject);
+  const Manifest newer = Published(7);
+  EXPECT_EQ(DecideRollout({}, {.state = &state, .newest = &newer}).action, Action::kLoad);
+}
+
 CacheState WithHeld(uint64_t version, GateReport::Verdict verdict) {
   CacheState state{.serving_version = 5};
-  state.held = {.manifest = Published(version), .report = {.verdict = verdict, .detail = "odd"}};
+  state.held = {.manifest = Published(version),
+                .report = {.verdict = verdict, .detail = "odd"},
+                .gate = kShadowGate,
+                .why = "odd"};
   return state;
 }
 
@@ -243,6 +260,22 @@ TEST(RestartOrder, PutsTheHeldVersionBehindEverything) {
   state.set_aside_version = 3;
   state.held = {.manifest = Published(4)};
   EXPECT_THAT(RestartOrder(state), ElementsAre(2, 1, 3, 4));
+}
+
+TEST(RestartOrder, PutsTheCanaryBehindWhatServedAll) {
+  CacheState state = WithCached({1, 2, 3, 4});
+  state.serving_version = 2;
+  state.previous_version = 1;
+  state.set_aside_version = 3;
+  state.canary_version = 4;
+  EXPECT_THAT(RestartOrder(state), ElementsAre(2, 1, 3, 4));
+}
+
+TEST(VersionsToRemove, KeepsTheCanary) {
+  CacheState state = WithCached({1, 2, 3, 4});
+  state.serving_version = 4;
+  state.canary_version = 1;
+  EXPECT_THAT(VersionsToRemove(state, 2), ElementsAre(2, 3));
 }
 
 TEST(VersionsToRemove, KeepsTheHeldOne) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "loader/model_slot.h"
 #include "server/call_pool.h"
 #include "tests/server/sample_model.h"
 
@@ -33,6 +34,8 @@ namespace {
 
 class CallAllocationTest : public testing::Test {
  protected:
+  CallAllocationTest() { slot_.Publish(SampleSnapshot()); }
+
   // What happens to a call between the network's bytes and the answer; returns its allocations.
   int Serve(const std::string& bytes, absl::StatusCode expected = absl::StatusCode::kOk) {
     const int before = allocations;
@@ -40,8 +43,11 @@ class CallAllocationTest : public testing::Test {
     const bool parsed = call->request.ParseFromString(bytes);
     const auto budget = RequestBudget::Start(SystemClock(), SystemClock().Now(),
                                              std::chrono::minutes(1), {}, std::chrono::minutes(1));
+    const std::shared_ptr<const loader::Snapshot> snapshot =
+        slot_.Choose(call->request.request_id());
     const absl::Status status =
-        Predict(*snapshot_, limits_, budget, call->request, &call->scratch, &call->response);
+        Predict(*snapshot, limits_, budget, call->request, &call->scratch, &call->response);
+    by_canary_count_ += snapshot == slot_.Canary() ? 1 : 0;
     scored_count_ = call->response.scored_count();
     if (status.ok()) {
       pool_.GiveBack(std::move(call));
@@ -54,7 +60,8 @@ class CallAllocationTest : public testing::Test {
     return during;
   }
 
-  const std::shared_ptr<const loader::Snapshot> snapshot_ = SampleSnapshot();
+  loader::ModelSlot slot_;
+  int by_canary_count_ = 0;
   const RequestLimits limits_ = {};
   PredictCallPool pool_;
   uint32_t scored_count_ = 0;
@@ -67,6 +74,18 @@ TEST_F(CallAllocationTest, WarmCallsAllocateNothingInEitherForm) {
     EXPECT_EQ(Serve(bytes), 0);
     EXPECT_EQ(scored_count_, 200U);
   }
+}
+
+TEST_F(CallAllocationTest, WarmCallsAllocateNothingWhileThereIsACanary) {
+  slot_.StartCanary(SampleSnapshot(2), loader::CanaryShare::Of(2, 50.0));
+  v1::PredictRequest request = PackedRequest(200);
+  for (int i = 0; i < 100; ++i) {
+    request.set_request_id("a request with an id that needs memory " + std::to_string(100 + i));
+    const int taken = Serve(request.SerializeAsString());
+    EXPECT_TRUE(i == 0 || taken == 0) << i << ": " << taken;
+  }
+  EXPECT_GT(by_canary_count_, 30);
+  EXPECT_LT(by_canary_count_, 70);
 }
 
 TEST_F(CallAllocationTest, RefusedCallsAreNotKept) {

@@ -67,6 +67,10 @@ TEST(ConfigTest, FillsInEveryDefault) {
   EXPECT_EQ(shadow.max_samples_per_second(), 50.0);
   EXPECT_EQ(shadow.max_memory_mib(), 16U);
   EXPECT_EQ(shadow.max_request_kib(), 256U);
+  EXPECT_TRUE(config->models(0).rollout().has_mode());
+  EXPECT_EQ(config->models(0).rollout().mode(), v1::RolloutConfig::IMMEDIATE);
+  EXPECT_EQ(config->models(0).rollout().canary_percent(), 5.0);
+  EXPECT_EQ(config->models(0).rollout().canary_s(), 600U);
   EXPECT_TRUE(config->models(0).catalogue().has_item_vectors());
   EXPECT_EQ(config->models(0).catalogue().item_vectors(), v1::CatalogueConfig::F32);
   EXPECT_EQ(config->limits().max_message_kib(), 4096U);
@@ -232,6 +236,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"NotAName", WithModelKey("catalogue: {item_vectors: int4}"),
                   "f.yaml:5: models[0].catalogue.item_vectors: has to be one of F32, INT8, found "
                   "'int4'"},
+        BadConfig{"RolloutThatIsNone", WithModelKey("rollout: {mode: SLOW}"),
+                  "rollout.mode: has to be one of IMMEDIATE, CANARY, MANUAL, found"},
+        BadConfig{"CanaryOfMostRequests", WithModelKey("rollout: {canary_percent: 60}"),
+                  "models[0].rollout.canary_percent: 60 is out of range; 0.1 to 50 is allowed"},
+        BadConfig{"CanaryWithoutTime", WithModelKey("rollout: {canary_s: 0}"),
+                  "models[0].rollout.canary_s: 0 is out of range; 1 to 604800 is allowed"},
         BadConfig{"NumberForAName", WithModelKey("catalogue: {item_vectors: 1}"),
                   "item_vectors: has to be one of F32, INT8, found '1'"},
         BadConfig{"NoValue", WithKey("http_listen:"),

@@ -1,11 +1,14 @@
 #include "tools/operator_report.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 
 namespace fmserve::tools {
 namespace {
+
+using ::testing::HasSubstr;
 
 const std::chrono::system_clock::time_point kNow{std::chrono::seconds(1'000'000)};
 
@@ -27,6 +30,16 @@ TEST(ModelsText, ShowsWhatServesAndWhatGoesOn) {
   EXPECT_EQ(ModelsText({SomeModel()}, kNow),
             "model          serving         for  previous  pinned  state        swaps    memory\n"
             "ctr (default)        7  3 min 12 s         6  -       verifying 8      3  512.0 MB\n");
+}
+
+TEST(ModelsText, ShowsTheCanaryItsShareAndSinceWhen) {
+  fmserve::v1::Model model = SomeModel();
+  model.set_load_state(fmserve::v1::LOAD_STATE_IDLE);
+  model.set_loading_version(0);
+  model.set_canary_version(8);
+  model.set_canary_percent(2.5);
+  model.mutable_canary_since()->set_seconds(1'000'000 - 65);
+  EXPECT_THAT(ModelsText({model}, kNow), HasSubstr("  idle, canary 8 (2.5 % for 1 min 5 s)  "));
 }
 
 TEST(ModelsText, PutsWhatWentWrongBelow) {
@@ -69,6 +82,7 @@ TEST(ModelJson, HasZeroForNoVersionAndNullForNoTime) {
       ModelJson(model).dump(),
       R"({"name":"ctr","default":false,"serving_version":0,"previous_version":0,"pinned_version":0,"state":"idle",)"
       R"("loading_version":0,"last_error":"","serving_since":null,"snapshot_bytes":0,"huge_page_bytes":0,"swaps":0,"held_version":0,)"
+      R"("canary_version":0,"canary_percent":0.0,"canary_since":null,)"
       R"("catalogue":{"serving_version":0,"previous_version":0,"loading_version":0,"published":null,"items":0,"bytes":0,)"
       R"("last_error":""}})");
 }
