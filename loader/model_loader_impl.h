@@ -78,6 +78,21 @@ class ModelLoader::Impl {
     TicketPtr ticket;
     bool pins = true;  // false: it was held and is approved
   };
+  // Of the version that began to serve last.
+  struct Watch {
+    uint64_t version = 0;
+    uint64_t before = 0;  // the version that served then, and that a rollback brings back
+    Clock::time_point begin{};
+    uint64_t since_unix_us = 0;
+    Clock::time_point next_look{};
+    LiveCounts counted_at_begin{};  // of `version`: it may have served before
+    LiveCounts counted_before{};    // of `before`
+    uint64_t last_request = 0;      // RecentRequests::last when it began
+    size_t replayed_count = 0;      // requests in the last comparison
+    size_t next_replay_count = 0;
+    bool failing = false;  // and serving on
+    Clock::time_point next_complaint{};
+  };
   struct PollJob {
     uint64_t pinned_version = 0;
     std::string known_sha256{};                 // of the newest version when it was last polled
@@ -152,6 +167,17 @@ class ModelLoader::Impl {
   absl::Status CheckHeld(uint64_t version) const;
   bool HasEnoughRequests() const;
   void RecordFailure(std::string_view step, uint64_t version, const absl::Status& status);
+
+  // After a swap of the weights; see docs/decisions/0057.
+  void StartWatch();
+  bool WatchStands();
+  void LookAtWatch();
+  bool WantsReplay();
+  void StartReplay();
+  void EndWatch();
+  void FailWatch(GateReport report);
+  void Complain(const GateReport& report);
+
   void RecordSuccess();
   void RecordDelta(uint64_t version, const DeltaReport& report);
 
@@ -204,6 +230,9 @@ class ModelLoader::Impl {
   std::vector<LoaderEvent> events_;
   std::map<std::pair<std::string, std::string>, uint64_t> gate_results_;  // by gate and result
   std::optional<GateReport> last_report_;
+  std::optional<Watch> watch_;
+  uint64_t failing_watch_version_ = 0;
+  uint64_t automatic_rollbacks_count_ = 0;
   std::vector<TicketPtr> reloads_asked_;
   std::vector<TicketPtr> reloads_underway_;
   std::optional<PinRequest> pin_request_;

@@ -16,14 +16,15 @@ RolloutDecision Keep(std::string why) { return {Action::kKeep, 0, {}, std::move(
 // The rejection of `version` if what was rejected is still what lies in the source. One that was
 // made on the manifest alone (no fingerprint) is judged anew each time: it depends on the settings
 // and on what serves. One for not fitting the other artifact stands until there is another one; one
-// by an operator, or of a version that was held, for what the manifest named.
+// by an operator or the watch, or of a version that was held, for what the manifest named.
 const Rejection* StandingRejection(const RolloutInput& input, uint64_t version) {
   const auto found = input.state->rejections.find(version);
   if (input.reload || found == input.state->rejections.end()) return nullptr;
   const Rejection& rejection = found->second;
   const bool misfit = !rejection.partner.empty();
   if (misfit && rejection.partner != input.partner) return nullptr;
-  const bool of_content = rejection.gate == kShadowGate || rejection.gate == kOperatorGate;
+  const bool of_content = rejection.gate == kShadowGate || rejection.gate == kOperatorGate ||
+                          rejection.gate == kWatchGate;
   if (rejection.fingerprint.empty() ? !misfit && !of_content
                                     : rejection.fingerprint != input.fingerprint) {
     return nullptr;
@@ -107,12 +108,19 @@ std::vector<uint64_t> RestartOrder(const CacheState& state) {
       order.push_back(version);
     }
   };
+  const auto comes_last = [&](uint64_t version) {
+    return version == state.set_aside_version || version == held ||
+           (state.rejections.contains(version) && version != state.pinned_version);
+  };
   for (const uint64_t version :
        {state.pinned_version, state.serving_version, state.previous_version}) {
-    if (version != state.set_aside_version && version != held) add(version);
+    if (!comes_last(version)) add(version);
   }
   for (auto newest = state.cached.rbegin(); newest != state.cached.rend(); ++newest) {
-    if (newest->first != state.set_aside_version && newest->first != held) add(newest->first);
+    if (!comes_last(newest->first)) add(newest->first);
+  }
+  for (auto newest = state.cached.rbegin(); newest != state.cached.rend(); ++newest) {
+    if (state.rejections.contains(newest->first)) add(newest->first);
   }
   if (state.set_aside_version != held) add(state.set_aside_version);
   add(held);

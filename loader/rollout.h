@@ -40,7 +40,8 @@ struct RolloutDecision {
 RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& input);
 
 // In which order to try cached versions after a restart: pinned, serving, previous, then the
-// newest; the one that was set aside comes last, but for the one that is held.
+// newest; those that were rejected come last, then the one that was set aside, then the one that is
+// held.
 std::vector<uint64_t> RestartOrder(const CacheState& state);
 
 // The cached versions to remove so that at most `keep` stay: the oldest go, never the serving, the

@@ -87,6 +87,10 @@ void SetModel(const ServedModel& model, bool is_default, v1::Model* out) {
   SetTime(status.catalogue_published_unix_us, *out, &v1::Model::mutable_catalogue_published);
   out->set_catalogue_error(status.catalogue_error);
   out->set_held_version(status.held_version);
+  out->set_watched_version(status.watched_version);
+  SetTime(status.watched_since_unix_us, *out, &v1::Model::mutable_watched_since);
+  out->set_watch_is_failing(status.watch_is_failing);
+  out->set_automatic_rollbacks_count(status.automatic_rollbacks_count);
 }
 
 void SetVersion(const loader::VersionStatus& version, v1::Version* out) {

@@ -76,6 +76,10 @@ Json ModelJson(const Model& model) {
           {"huge_page_bytes", model.huge_page_bytes()},
           {"swaps", model.swaps_count()},
           {"held_version", model.held_version()},
+          {"watched_version", model.watched_version()},
+          {"watched_since", TimeJson(model.has_watched_since(), model.watched_since())},
+          {"watch_is_failing", model.watch_is_failing()},
+          {"automatic_rollbacks", model.automatic_rollbacks_count()},
           {"catalogue",
            {{"serving_version", model.catalogue_version()},
             {"previous_version", model.previous_catalogue_version()},
@@ -106,6 +110,8 @@ std::string ModelsText(const std::vector<Model>& models,
     if (model.loading_catalogue_version() != 0)
       absl::StrAppend(&state, " catalogue ", model.loading_catalogue_version());
     if (model.held_version() != 0) absl::StrAppend(&state, ", held ", model.held_version());
+    if (model.watched_version() != 0) absl::StrAppend(&state, ", watched");
+    if (model.watch_is_failing()) absl::StrAppend(&state, ", FAILS ITS WATCH");
     rows.push_back({model.name() + (model.is_default() ? " (default)" : ""),
                     VersionOrDash(model.serving_version()),
                     Age(model.has_serving_since(), model.serving_since(), now),
