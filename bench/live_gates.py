@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-r"""Publishes broken models and honest retrainings to a server under traffic, and tells what the shadow gate makes of them.
+r"""Publishes broken models and honest retrainings to a server under traffic, and tells what the shadow gate and the watch
+make of them.
 
   bench/live_gates.py
   bench/live_gates.py --schema examples/criteo.yaml --data ../shared/data/criteo --ids C3 C4 C10 C12 --drop C4 \
       --candidates 1 --train-options "--k 8 --learning-rate 0.02 --l2-factors 0.3"
 
 Without --data, on a log of `fm generate`. Prints which measure holds which broken model, with value, threshold and the
-seconds from its publication; and how far honest retrainings, on random halves of the same rows (the first on all of
-them), are from each other.
-Exits with 1 when a broken model serves or an honest one is held.
+seconds from its publication; by which it is rolled back when it is approved all the same, and the seconds from there; and how
+far honest retrainings, on random halves of the same rows (the first on all of them), are from each other.
+Exits with 1 when a broken model serves on or an honest one is held or rolled back.
 """
 
 import argparse
@@ -82,7 +83,7 @@ class Models:
 
 
 class Server:
-    def __init__(self, binaries, work, shadow_gate):
+    def __init__(self, binaries, work, shadow_gate, watch):
         self.fm = binaries / "fm"
         self.target = f"unix:{work}/socket"
         self.store = work / "store"
@@ -90,7 +91,7 @@ class Server:
         config.write_text(
             f"cache_dir: {work}/cache\nlisten: ['{self.target}']\nhttp_listen: ''\nmodels:\n"
             f"  - name: ctr\n    store: {self.store}\n    poll_interval_ms: 100\n    budget_ms: 1000\n"
-            f"    shadow_gate: {{{shadow_gate}}}\n", encoding="utf-8")
+            f"    shadow_gate: {{{shadow_gate}}}\n    watch: {{{watch}}}\n", encoding="utf-8")
         self.log = (work / "server.log").open("w", encoding="utf-8")
         self.process = subprocess.Popen([binaries / "fmserve", "--config", config], stderr=self.log)
 
@@ -111,6 +112,21 @@ class Server:
             time.sleep(0.02)
         sys.exit(f"live_gates.py: version {version} neither served nor was held")
 
+    def status(self):
+        return self.ask("status")["models"][0]
+
+    def end_of_watch(self, version):
+        """Whether the version, which serves, passes, and the seconds until that is known."""
+        begin = time.monotonic()
+        while time.monotonic() < begin + WAIT_SECONDS:
+            status = self.status()
+            if status["serving_version"] != version or status["watch_is_failing"]:
+                return False, time.monotonic() - begin
+            if status["watched_version"] == 0:
+                return True, time.monotonic() - begin
+            time.sleep(0.02)
+        sys.exit(f"live_gates.py: the watch of version {version} does not end")
+
     def stop(self):
         self.process.terminate()
         self.process.wait()
@@ -130,6 +146,25 @@ def print_table(rows):
         print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
+def rows_of(name, gate, measures, seconds):
+    for measure in measures:
+        yield (name, gate, measure["name"], f"{measure['value']:.3g}", limit_text(measure), f"{seconds:.1f}")
+
+
+def failed_of(report):
+    return [measure for measure in report.get("measures", []) if not measure["passed"]]
+
+
+def force(server, name, version):
+    """Approves what is held: rows of the table, and whether it serves on."""
+    server.ask("approve", "--version", str(version))
+    passed, seconds = server.end_of_watch(version)
+    if not passed:
+        return list(rows_of(name, "watch", failed_of(server.ask("gate-report", "--version", str(version))), seconds)), False
+    server.ask("rollback")
+    return [(name, "watch", "SERVES ON", "-", "-", f"{seconds:.1f}")], True
+
+
 def try_broken(server, broken):
     """Rows of the table, and how many of the models served."""
     rows = [("model", "gate", "measure", "value", "threshold", "seconds")]
@@ -139,18 +174,15 @@ def try_broken(server, broken):
         if state["state"] == "serving":
             served += 1
             rows.append((name, "-", "SERVES", "-", "-", f"{seconds:.1f}"))
-            for measure in report["measures"]:
-                rows.append((name, "-", measure["name"], f"{measure['value']:.3g}", limit_text(measure), ""))
+            rows += rows_of(name, "-", report["measures"], seconds)
             server.ask("rollback")
             continue
-        gate = state["reason"].split(":")[0]
-        failed = [measure for measure in report.get("measures", []) if not measure["passed"]]
-        for measure in failed:
-            rows.append((name, gate, measure["name"], f"{measure['value']:.3g}", limit_text(measure), f"{seconds:.1f}"))
-        if not failed:
-            rows.append((name, gate, state["reason"], "-", "-", f"{seconds:.1f}"))
+        gate, failed = state["reason"].split(":")[0], failed_of(report)
+        rows += rows_of(name, gate, failed, seconds) if failed else [(name, gate, state["reason"], "-", "-", f"{seconds:.1f}")]
         if state["state"] == "held":
-            server.ask("reject", "--version", str(version), "--reason", name)
+            forced, serves_on = force(server, name, version)
+            rows += forced
+            served += serves_on
     return rows, served
 
 
@@ -169,6 +201,9 @@ def try_honest(server, honest):
             alarms.append(f"{path.name}: {state['reason']}")
             if state["state"] == "held":
                 server.ask("approve", "--version", str(version))
+        passed, _ = server.end_of_watch(version)
+        if not passed:
+            alarms.append(f"{path.name}: {server.ask('gate-report', '--version', str(version))['detail']}")
     return values, limits, alarms
 
 
@@ -180,7 +215,9 @@ def parse_arguments():
     parser.add_argument("--ids", nargs="*", default=["user_id", "ad_id", "advertiser"], help="fields that hold ids")
     parser.add_argument("--drop", default="ad_id", help="field whose features are missing in a broken model")
     parser.add_argument("--train-options", default="--k 8 --epochs 10")
-    parser.add_argument("--shadow-gate", default="sample_one_in: 1", help="YAML of the gate's configuration")
+    parser.add_argument("--shadow-gate", default="sample_one_in: 1, max_samples_per_second: 1000",
+                        help="YAML of the gate's configuration")
+    parser.add_argument("--watch", default="window_ms: 4000", help="YAML of the watch's configuration")
     parser.add_argument("--candidates", type=int, default=20, help="per request")
     parser.add_argument("--rows", type=int, default=400000, help="of the log that is drawn")
     parser.add_argument("--retrainings", type=int, default=50)
@@ -213,7 +250,7 @@ def measure(arguments, work):
     # The first one knows more than the others.
     honest = [models.train(f"honest{seed}", seed, share=1.0 if seed == 1 else 0.5)
               for seed in range(1, arguments.retrainings + 1)]
-    server = Server(binaries, work, arguments.shadow_gate)
+    server = Server(binaries, work, arguments.shadow_gate, arguments.watch)
     end = work / "end"
     try:
         run(binaries / "fm", "publish", base, "--store", server.store, "--model", "ctr")
@@ -244,7 +281,7 @@ def main():
         found = sorted(found)
         table.append((name, f"{found[0]:.3g}", f"{found[len(found) // 2]:.3g}", f"{found[-1]:.3g}", limits[name]))
     print_table(table)
-    print(f"\n{len(alarms)} of {arguments.retrainings} honest retrainings held")
+    print(f"\n{len(alarms)} of {arguments.retrainings} honest retrainings held or rolled back")
     for alarm in alarms:
         print(f"  {alarm}")
     print(f"{traffic['sent']} requests, {traffic['sent'] - traffic['ok']} failed")

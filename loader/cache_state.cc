@@ -94,6 +94,7 @@ nlohmann::ordered_json ToJson(const CacheState& state) {
   json["previous_version"] = state.previous_version;
   json["pinned_version"] = state.pinned_version;
   json["set_aside_version"] = state.set_aside_version;
+  if (state.rolled_back_version != 0) json["rolled_back_version"] = state.rolled_back_version;
   json["cached"] = nlohmann::ordered_json::array();
   for (const auto& [version, manifest] : state.cached) json["cached"].push_back(ToJson(manifest));
   json["rejections"] = nlohmann::ordered_json::array();
@@ -112,6 +113,8 @@ absl::StatusOr<CacheState> CacheStateFromJson(const nlohmann::json& json) {
   state.pinned_version = reader.Unsigned("pinned_version");
   state.set_aside_version = reader.Unsigned("set_aside_version");
   if (json.contains("canary_version")) state.canary_version = reader.Unsigned("canary_version");
+  if (json.contains("rolled_back_version"))
+    state.rolled_back_version = reader.Unsigned("rolled_back_version");
   for (const nlohmann::json& entry : reader.Array("cached")) {
     absl::StatusOr<Manifest> manifest = ManifestFromJson(entry);
     if (!manifest.ok()) return manifest.status();

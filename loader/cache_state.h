@@ -49,7 +49,8 @@ struct CacheState {
   uint64_t serving_version = 0;  // 0: none, here and below
   uint64_t previous_version = 0;
   uint64_t pinned_version = 0;
-  uint64_t set_aside_version = 0;  // rolled back from: it does not come back on its own
+  uint64_t set_aside_version = 0;    // rolled back from: it does not come back on its own
+  uint64_t rolled_back_version = 0;  // by the watch, and no version has passed it since
   std::map<uint64_t, Rejection> rejections{};
   std::map<uint64_t, Manifest>
       cached{};  // good versions whose files lie in the cache; `sha256` is empty when unknown
@@ -72,6 +73,7 @@ struct ModelState {
 inline constexpr char kShadowGate[] = "shadow";
 inline constexpr char kRolloutGate[] = "rollout";
 inline constexpr char kOperatorGate[] = "operator";
+inline constexpr char kWatchGate[] = "watch";
 
 inline constexpr size_t kMaxRejections = 100;  // older ones, by version, are forgotten
 inline constexpr size_t kMaxCacheStateBytes = size_t{4} << 20;

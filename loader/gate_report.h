@@ -39,6 +39,9 @@ struct GateReport {
   bool operator==(const GateReport&) const = default;
 };
 
+// Holds the measure against its limits and appends it; what fails is appended to `detail`.
+void AddMeasure(Measure measure, GateReport& report);
+
 }  // namespace fmserve::loader
 
 #endif  // FMSERVE_LOADER_GATE_REPORT_H_

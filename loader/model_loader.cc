@@ -94,6 +94,13 @@ ModelStatus ModelLoader::Impl::GetStatus() const {
   for (const auto& [gate_and_result, count] : gate_results_)
     status.gate_results.push_back({gate_and_result.first, gate_and_result.second, count});
   status.delta_fetches = delta_fetches_;
+  if (watch_) {
+    status.watched_version = watch_->version;
+    status.watched_since_unix_us = watch_->since_unix_us;
+  }
+  status.watch_is_failing =
+      failing_watch_version_ != 0 && failing_watch_version_ == state_.weights.serving_version;
+  status.automatic_rollbacks_count = automatic_rollbacks_count_;
   return status;
 }
 
@@ -136,7 +143,8 @@ std::vector<VersionStatus> ModelLoader::Impl::ListVersions(Artifact artifact) co
             .sha256 = manifest.sha256};
     held.reason = absl::StrCat(state.held->gate, ": ", state.held->why);
   }
-  if (const auto found = versions.find(state.previous_version); found != versions.end()) {
+  if (const auto found = versions.find(state.previous_version);
+      found != versions.end() && !state.rejections.contains(found->first)) {
     found->second.state = VersionState::kPrevious;
   }
   if (const auto found = versions.find(state.canary_version); found != versions.end()) {
@@ -182,6 +190,7 @@ absl::Status ModelLoader::Impl::Rollback() {
     return absl::FailedPreconditionError("there is no previous version; pin one instead");
   }
   ExchangeWithPrevious();
+  state_.weights.rolled_back_version = 0;
   for (const Artifact artifact : {Artifact::kWeights, Artifact::kCatalogue}) {
     CacheState& state = StateOf(artifact);
     if (state.serving_version == state.previous_version) continue;
@@ -199,6 +208,7 @@ absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline
   }
   Lock lock(mutex_);
   if (stopping_) return Stopped();
+  state_.weights.rolled_back_version = 0;
   if (pin_request_) {
     FinishPin(pin_request_->version,
               absl::AbortedError(absl::StrCat("a pin of version ", version, " came in between")));

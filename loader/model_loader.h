@@ -20,20 +20,27 @@
 #include "loader/model_slot.h"
 #include "loader/shadow_gate.h"
 #include "loader/source.h"
+#include "loader/watch.h"
 #include "model/checkpoint.h"
 #include "model/item_table.h"
 #include "model/kernels/kernels.h"
 
 namespace fmserve::loader {
 
-// Recent requests of the model, kept by whoever serves it. Both functions are safe from any thread.
+// Recent requests of the model, kept and counted by whoever serves it. They are numbered from 1 in
+// the order in which they came; `after` leaves out those up to that number. All functions are safe
+// from any thread.
 struct RecentRequests {
   // What both versions make of them; an error is one of the checkpoint. Null: there are none to ask
   // for, and the shadow gate is left out.
   std::function<absl::StatusOr<Comparison>(const Snapshot& serving, const Snapshot& candidate,
-                                           model::Checkpoint)>
+                                           uint64_t after, model::Checkpoint)>
       compare{};
-  std::function<size_t()> count{};  // null with `compare`
+  std::function<size_t(uint64_t after)> count{};  // null with `compare`, as the next
+  std::function<uint64_t()> last{};               // the number of the latest one
+
+  // All that a version has answered since the start, kept or not. Null: nobody counts.
+  std::function<LiveCounts(uint64_t version)> counted{};
 };
 
 // How a version that passed its gates comes to serve. The first version of a model, and what an
@@ -62,6 +69,7 @@ struct LoaderOptions {
   uint64_t fetch_bytes_per_s = 0;  // 0: as fast as they come
   GateOptions gates;
   ShadowGateOptions shadow{};
+  WatchOptions watch{};
   RecentRequests requests{};
   RolloutOptions rollout{};
   const model::KernelTable* kernels = nullptr;                 // required
@@ -115,6 +123,10 @@ struct ModelStatus {
   uint64_t canary_version = 0;   // 0: none
   double canary_percent = 0.0;   // of the requests that it answers; 0 without one
   uint64_t canary_since_unix_us = 0;
+  uint64_t watched_version = 0;  // 0: none; else the one that serves
+  uint64_t watched_since_unix_us = 0;
+  bool watch_is_failing = false;  // of the version that serves, which stays all the same
+  uint64_t automatic_rollbacks_count = 0;
   std::vector<GateResultCount> gate_results{};
 };
 
@@ -141,7 +153,9 @@ struct LoaderEvent {
     kApproved,     // by an operator; it is published next
     kDeltaFailed,  // the whole file was fetched instead
     kCanaryStarted,  // it is published or rejected next, unless it ends
-    kCanaryEnded     // for a reason that is not its own: "superseded", "rollback", "pin" …
+    kCanaryEnded,    // for a reason that is not its own: "superseded", "rollback", "pin" …
+    kWatchPassed,    // it has served for the whole window, and nothing was wrong
+    kWatchFailed     // something is, but it stays
   };
   Kind kind = Kind::kPublished;
   std::string model;

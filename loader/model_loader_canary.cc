@@ -42,6 +42,7 @@ void ModelLoader::Impl::StartCanary(const std::shared_ptr<const Snapshot>& snaps
   weights.rejections.erase(version);
   EndHold(version);
   const std::chrono::duration<double> time = options_.rollout.canary_time;
+  StartWatch();
   Emit(Kind::kCanaryStarted, version, "",
        absl::StrCat("it answers ", percent, " % of the requests for ", time.count(),
                     " s, then all; version ", weights.serving_version, " answers the others"));
@@ -63,6 +64,7 @@ void ModelLoader::Impl::ForgetCanary() {
   state_.weights.canary_version = state_.catalogue.canary_version = 0;
   canary_ends_ = {};
   canary_since_unix_us_ = 0;
+  if (watch_ && watch_->of_canary) watch_.reset();
   Changed();
 }
 

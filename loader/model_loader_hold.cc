@@ -33,7 +33,7 @@ void ModelLoader::Impl::RecordGates(const Prepared& prepared) {
 }
 
 bool ModelLoader::Impl::HasEnoughRequests() const {
-  return options_.requests.count && options_.requests.count() >= options_.shadow.min_requests;
+  return options_.requests.count && options_.requests.count(0) >= options_.shadow.min_requests;
 }
 
 absl::Status ModelLoader::Impl::OnHeld(const Prepared& prepared) {
@@ -102,6 +102,7 @@ absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point dead
     return absl::OkStatus();
   }
   CountGate(kOperatorGate, "approved");
+  state_.weights.rolled_back_version = 0;
   Emit(Kind::kApproved, version, kOperatorGate,
        absl::StrCat("it was held: ", state_.weights.held->why));
   const TicketPtr ticket = std::make_shared<Ticket>();

@@ -81,6 +81,7 @@ void ModelLoader::Impl::Run() {
   while (!stopping_) {
     if (std::optional<LowPriorityWorker::Finish> finish = worker_->TakeFinish()) (*finish)();
     PublishDueCanary();
+    LookAtWatch();
     if (DoChores(lock)) continue;
     if (!worker_->busy()) StartNextWork();
     wake_.wait_until(lock, NextWakeUp());
@@ -92,6 +93,10 @@ void ModelLoader::Impl::Run() {
 void ModelLoader::Impl::StartNextWork() {
   if (pin_request_) {
     StartPreparing(pin_request_->version, /*operator_asked=*/true, /*reload=*/false);
+    return;
+  }
+  if (WantsReplay()) {
+    StartReplay();
     return;
   }
   if (TakesCatalogueNext()) {
@@ -110,6 +115,7 @@ ModelLoader::Clock::time_point ModelLoader::Impl::NextWakeUp() const {
   Clock::time_point next = worker_->busy() ? Clock::now() + std::chrono::hours(1) : next_poll_;
   if (changes_count_ != saved_changes_count_) next = std::min(next, next_save_);
   if (HasCanary()) next = std::min(next, canary_ends_);
+  if (watch_) next = std::min(next, watch_->next_look);
   return next;
 }
 

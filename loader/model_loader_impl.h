@@ -78,6 +78,23 @@ class ModelLoader::Impl {
     TicketPtr ticket;
     bool pins = true;  // false: it was held and is approved
   };
+  // Of the version that began to serve last, or of the canary.
+  struct Watch {
+    uint64_t version = 0;
+    uint64_t before = 0;  // what it is compared with: the previous one, or the one that serves
+    bool of_canary = false;
+    Clock::time_point begin{};
+    uint64_t since_unix_us = 0;
+    Clock::time_point next_look{};
+    LiveCounts counted_at_begin{};  // of `version`: it may have served before
+    LiveCounts counted_before{};    // of `before`, then
+    bool counted_enough = true;     // requests, when they were last looked at
+    uint64_t last_request = 0;      // RecentRequests::last when it began
+    size_t replayed_count = 0;      // requests in the last comparison
+    size_t next_replay_count = 0;
+    bool failing = false;  // and serving on
+    Clock::time_point next_complaint{};
+  };
   struct PollJob {
     uint64_t pinned_version = 0;
     std::string known_sha256{};                 // of the newest version when it was last polled
@@ -167,6 +184,21 @@ class ModelLoader::Impl {
   // `version` is not the canary.
   bool EndCanary(uint64_t version, std::string_view gate, std::string detail);
   void RecordFailure(std::string_view step, uint64_t version, const absl::Status& status);
+
+  // After a swap of the weights; see docs/decisions/0057.
+  void StartWatch();
+  std::shared_ptr<const Snapshot> WatchedSnapshot() const;
+  std::shared_ptr<const Snapshot> SnapshotBefore() const;
+  bool WatchStands();
+  void LookAtWatch();
+  GateReport JudgeWatchedCounts(Clock::time_point now) const;
+  bool Replays() const;
+  bool WantsReplay();
+  void StartReplay();
+  void EndWatch();
+  void FailWatch(GateReport report);
+  void Complain(const GateReport& report);
+
   void RecordSuccess();
   void RecordDelta(uint64_t version, const DeltaReport& report);
 
@@ -221,6 +253,9 @@ class ModelLoader::Impl {
   std::optional<GateReport> last_report_;
   Clock::time_point canary_ends_;  // with a canary
   uint64_t canary_since_unix_us_ = 0;
+  std::optional<Watch> watch_;
+  uint64_t failing_watch_version_ = 0;
+  uint64_t automatic_rollbacks_count_ = 0;
   std::vector<TicketPtr> reloads_asked_;
   std::vector<TicketPtr> reloads_underway_;
   std::optional<PinRequest> pin_request_;

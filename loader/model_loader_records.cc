@@ -50,11 +50,14 @@ void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot)
   serving_since_unix_us_ = UnixMicros();
   restore_previous_ = false;
   cleaner_.SnapshotWasRetired();
+  watch_.reset();
+  if (state_.weights.serving_version != state_.weights.previous_version) StartWatch();
   Changed();
 }
 
 void ModelLoader::Impl::ExchangeWithPrevious() {
   StopCanary("exchanged", "what it was to replace serves no more");
+  watch_.reset();
   slot_.Rollback();
   std::swap(state_.weights.serving_version, state_.weights.previous_version);
   std::swap(state_.catalogue.serving_version, state_.catalogue.previous_version);
@@ -67,6 +70,7 @@ void ModelLoader::Impl::ExchangeWithPrevious() {
 void ModelLoader::Impl::SetPinned(uint64_t version) {
   if (std::exchange(state_.weights.pinned_version, version) == version) return;
   StopCanary("pin", absl::StrCat("version ", version, " is pinned"));
+  watch_.reset();
   Emit(Kind::kPinned, version, "", "it serves until it is unpinned");
   Changed();
 }

@@ -181,7 +181,7 @@ Prepared Preparer::RunShadowGate(const PrepareJob& job, Prepared ready,
   if (!asked) return ready;
   const absl::Time start = absl::Now();
   const absl::StatusOr<Comparison> comparison =
-      options_.requests.compare(*job.serving, *ready.snapshot, checkpoint);
+      options_.requests.compare(*job.serving, *ready.snapshot, /*after=*/0, checkpoint);
   if (!comparison.ok()) return Fail(comparison.status());
   GateReport report = JudgeComparison(options_.shadow, *comparison);
   report.version = job.manifest.version;

@@ -17,7 +17,7 @@ RolloutDecision Keep(std::string why) { return {Action::kKeep, 0, {}, std::move(
 // The rejection of `version` if what was rejected is still what lies in the source. One that was
 // made on the manifest alone (no fingerprint) is judged anew each time: it depends on the settings
 // and on what serves. One for not fitting the other artifact stands until there is another one; one
-// by an operator, or of a version that was held, for what the manifest named.
+// by an operator or the watch, or of a version that was held, for what the manifest named.
 const Rejection* StandingRejection(const RolloutInput& input, uint64_t version) {
   const auto found = input.state->rejections.find(version);
   if (input.reload || found == input.state->rejections.end()) return nullptr;
@@ -25,7 +25,7 @@ const Rejection* StandingRejection(const RolloutInput& input, uint64_t version) 
   const bool misfit = !rejection.partner.empty();
   if (misfit && rejection.partner != input.partner) return nullptr;
   const bool of_content = rejection.gate == kShadowGate || rejection.gate == kRolloutGate ||
-                          rejection.gate == kOperatorGate;
+                          rejection.gate == kWatchGate || rejection.gate == kOperatorGate;
   if (rejection.fingerprint.empty() ? !misfit && !of_content
                                     : rejection.fingerprint != input.fingerprint) {
     return nullptr;
@@ -114,10 +114,17 @@ std::vector<uint64_t> RestartOrder(const CacheState& state) {
       order.push_back(version);
     }
   };
+  const auto comes_last = [&](uint64_t version) {
+    return is_last(version) ||
+           (state.rejections.contains(version) && version != state.pinned_version);
+  };
   for (const uint64_t version :
        {state.pinned_version, state.serving_version, state.previous_version}) {
-    if (!is_last(version)) add(version);
+    if (!comes_last(version)) add(version);
   }
+  std::for_each(state.cached.rbegin(), state.cached.rend(), [&](const auto& newest) {
+    if (!comes_last(newest.first)) add(newest.first);
+  });
   std::for_each(state.cached.rbegin(), state.cached.rend(), [&](const auto& newest) {
     if (!is_last(newest.first)) add(newest.first);
   });

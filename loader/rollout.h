@@ -40,7 +40,8 @@ struct RolloutDecision {
 RolloutDecision DecideRollout(const GateOptions& gates, const RolloutInput& input);
 
 // In which order to try cached versions after a restart: pinned, serving, previous, then the
-// newest; behind them the one that was set aside, the canary, and the one that is held.
+// newest; behind them those that were rejected, the one that was set aside, the canary, and the one
+// that is held.
 std::vector<uint64_t> RestartOrder(const CacheState& state);
 
 // The cached versions to remove so that at most `keep` stay: the oldest go, never the serving, the

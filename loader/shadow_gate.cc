@@ -14,63 +14,47 @@ using Verdict = GateReport::Verdict;
 
 constexpr uint64_t kMinKnownFeatures = 50;  // of a field, without which its losses are chance
 
-// Collects measures and what is wrong with them.
-class Judge {
- public:
-  explicit Judge(GateReport& report) : report_(report) {}
-
-  void Add(Measure measure) {
-    const bool above = measure.at_most && measure.value > *measure.at_most;
-    const bool below = measure.at_least && measure.value < *measure.at_least;
-    measure.passed = !above && !below;
-    if (!measure.passed) {
-      absl::StrAppend(&report_.detail, report_.detail.empty() ? "" : "; ", measure.name, " is ",
-                      measure.value, ", ", above ? "at most " : "at least ",
-                      above ? *measure.at_most : *measure.at_least, " is allowed");
-    }
-    report_.measures.push_back(std::move(measure));
-  }
-
- private:
-  GateReport& report_;
-};
-
 void JudgePredictions(const ShadowGateOptions& options, const Comparison& comparison,
-                      Judge& judge) {
+                      GateReport& report) {
   const double ratio = comparison.candidate_mean / comparison.serving_mean;
   if (comparison.of_probabilities && std::isfinite(ratio)) {
-    judge.Add({.name = "mean_ratio",
-               .serving = comparison.serving_mean,
-               .candidate = comparison.candidate_mean,
-               .value = ratio,
-               .at_least = 1.0 / options.max_mean_ratio,
-               .at_most = options.max_mean_ratio});
+    AddMeasure({.name = "mean_ratio",
+                .serving = comparison.serving_mean,
+                .candidate = comparison.candidate_mean,
+                .value = ratio,
+                .at_least = 1.0 / options.max_mean_ratio,
+                .at_most = options.max_mean_ratio},
+               report);
   }
-  judge.Add({.name = comparison.of_probabilities ? "logit_shift" : "shift",
-             .value = comparison.shift,
-             .at_least = -options.max_shift,
-             .at_most = options.max_shift});
+  AddMeasure({.name = comparison.of_probabilities ? "logit_shift" : "shift",
+              .value = comparison.shift,
+              .at_least = -options.max_shift,
+              .at_most = options.max_shift},
+             report);
   if (comparison.psi)
-    judge.Add({.name = "psi", .value = *comparison.psi, .at_most = options.max_psi});
+    AddMeasure({.name = "psi", .value = *comparison.psi, .at_most = options.max_psi}, report);
   if (comparison.correlation) {
-    judge.Add({.name = "correlation",
-               .value = *comparison.correlation,
-               .at_least = options.min_correlation});
+    AddMeasure({.name = "correlation",
+                .value = *comparison.correlation,
+                .at_least = options.min_correlation},
+               report);
   }
 }
 
-void JudgeRanks(const ShadowGateOptions& options, const Comparison& comparison, Judge& judge) {
+void JudgeRanks(const ShadowGateOptions& options, const Comparison& comparison,
+                GateReport& report) {
   if (comparison.ranked_requests_count == 0) return;
-  judge.Add({.name = "top1_agreement",
-             .value = comparison.top1_agreement,
-             .at_least = options.min_top1_agreement});
-  judge.Add({.name = "kendall_tau",
-             .value = comparison.kendall_tau,
-             .at_least = options.min_kendall_tau});
+  AddMeasure({.name = "top1_agreement",
+              .value = comparison.top1_agreement,
+              .at_least = options.min_top1_agreement},
+             report);
+  AddMeasure(
+      {.name = "kendall_tau", .value = comparison.kendall_tau, .at_least = options.min_kendall_tau},
+      report);
 }
 
 // A field of which little is known may be lost without many more features being unknown.
-void JudgeLost(const ShadowGateOptions& options, const Comparison& comparison, Judge& judge) {
+void JudgeLost(const ShadowGateOptions& options, const Comparison& comparison, GateReport& report) {
   const UnknownShare* worst = nullptr;
   double most_lost = 0.0;
   for (const UnknownShare& field : comparison.unknown) {
@@ -81,9 +65,10 @@ void JudgeLost(const ShadowGateOptions& options, const Comparison& comparison, J
     most_lost = lost;
   }
   if (worst == nullptr) return;
-  judge.Add({.name = absl::StrCat("known_lost.", worst->field),
-             .value = most_lost,
-             .at_most = options.max_known_lost});
+  AddMeasure({.name = absl::StrCat("known_lost.", worst->field),
+              .value = most_lost,
+              .at_most = options.max_known_lost},
+             report);
 }
 
 }  // namespace
@@ -101,27 +86,29 @@ GateReport JudgeComparison(const ShadowGateOptions& options, const Comparison& c
         options.hold_on_too_few_requests ? "held until there are more" : "let through");
     return report;
   }
-  Judge judge(report);
-  judge.Add({.name = "failed_requests",
-             .value = asked == 0 ? 0.0
-                                 : static_cast<double>(comparison.failed_requests_count) /
-                                       static_cast<double>(asked),
-             .at_most = options.max_failed_share});
-  judge.Add({.name = "non_finite",
-             .value = static_cast<double>(comparison.non_finite_count),
-             .at_most = 0.0});
+  AddMeasure({.name = "failed_requests",
+              .value = asked == 0 ? 0.0
+                                  : static_cast<double>(comparison.failed_requests_count) /
+                                        static_cast<double>(asked),
+              .at_most = options.max_failed_share},
+             report);
+  AddMeasure({.name = "non_finite",
+              .value = static_cast<double>(comparison.non_finite_count),
+              .at_most = 0.0},
+             report);
   if (comparison.candidates_count > 0) {
-    JudgePredictions(options, comparison, judge);
-    JudgeRanks(options, comparison, judge);
+    JudgePredictions(options, comparison, report);
+    JudgeRanks(options, comparison, report);
   }
   for (const UnknownShare& unknown : comparison.unknown) {
-    judge.Add({.name = absl::StrCat("unknown.", unknown.field),
-               .serving = unknown.serving,
-               .candidate = unknown.candidate,
-               .value = unknown.candidate - unknown.serving,
-               .at_most = options.max_unknown_increase});
+    AddMeasure({.name = absl::StrCat("unknown.", unknown.field),
+                .serving = unknown.serving,
+                .candidate = unknown.candidate,
+                .value = unknown.candidate - unknown.serving,
+                .at_most = options.max_unknown_increase},
+               report);
   }
-  JudgeLost(options, comparison, judge);
+  JudgeLost(options, comparison, report);
   report.verdict = report.detail.empty() ? Verdict::kPassed : Verdict::kHeld;
   return report;
 }

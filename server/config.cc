@@ -15,6 +15,7 @@
 #include "loader/manifest.h"
 #include "loader/shadow_gate.h"
 #include "loader/store.h"
+#include "loader/watch.h"
 #include "s3/client.h"
 #include "server/yaml_message.h"
 
@@ -109,6 +110,16 @@ void CheckRollout(v1::RolloutConfig* rollout, const std::string& path, Checker* 
   checker->Uint(rollout, path, "canary_s", 600, 1, 604800);
 }
 
+void CheckWatch(v1::WatchConfig* watch, const std::string& path, Checker* checker) {
+  if (!watch->has_enabled()) watch->set_enabled(true);
+  checker->Uint(watch, path, "window_ms", 600000, 100, 86400000);
+  checker->Uint(watch, path, "min_requests", 200, 1, 1000000);
+  const loader::WatchOptions defaults;
+  checker->Double(watch, path, "max_error_increase", defaults.max_error_increase, 0.0, 1.0);
+  checker->Double(watch, path, "max_non_finite_share", defaults.max_non_finite_share, 0.0, 1.0);
+  checker->Double(watch, path, "max_latency_ratio", defaults.max_latency_ratio, 1.0, 1000.0);
+}
+
 void CheckStore(v1::ModelConfig* mutable_model, const std::string& path, Checker* checker) {
   const v1::ModelConfig& model = *mutable_model;
   if (model.store().empty()) {
@@ -148,6 +159,7 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   if (!gates->has_require_metrics()) gates->set_require_metrics(false);
   CheckShadowGate(model->mutable_shadow_gate(), absl::StrCat(path, "shadow_gate."), checker);
   CheckRollout(model->mutable_rollout(), absl::StrCat(path, "rollout."), checker);
+  CheckWatch(model->mutable_watch(), absl::StrCat(path, "watch."), checker);
   v1::CatalogueConfig* catalogue = model->mutable_catalogue();
   if (!catalogue->has_item_vectors()) catalogue->set_item_vectors(v1::CatalogueConfig::F32);
 }

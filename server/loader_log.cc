@@ -39,6 +39,10 @@ std::pair<LogLevel, absl::string_view> Describe(Kind kind) {
       return {LogLevel::kWarning, "load_failed"};
     case Kind::kDeltaFailed:
       return {LogLevel::kWarning, "delta_failed"};
+    case Kind::kWatchPassed:
+      return {LogLevel::kInfo, "watch_passed"};
+    case Kind::kWatchFailed:
+      return {LogLevel::kError, "watch_failed"};
     case Kind::kRecovered:
       break;
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "loader/watch.h"
 #include "model/feature_schema.h"
 
 namespace fmserve::server {
@@ -32,6 +33,7 @@ struct RequestRecord {
   uint64_t version = 0;  // 0: no snapshot
   std::chrono::nanoseconds latency{0};
   uint64_t scored_count = 0;
+  uint64_t non_finite_count = 0;  // of these
   bool incomplete = false;
   const model::FeatureSchema* schema =
       nullptr;  // of the snapshot; null: no unknown features to count
@@ -41,6 +43,9 @@ struct RequestRecord {
 struct VersionCounts {
   uint64_t version = 0;
   std::array<uint64_t, kCodesCount> by_code = {};
+  uint64_t scores = 0;
+  uint64_t non_finite = 0;                                                      // of these
+  std::array<uint64_t, kLatencyBoundsSeconds.size() + 1> latency_buckets = {};  // as below
 };
 
 struct FieldCount {
@@ -70,6 +75,9 @@ class ModelMetrics {
   void Record(const RequestRecord& record);
   void RecordRejection(const std::string& artifact, const std::string& reason);
   RequestCounts Counts() const;
+
+  // Of one version, for its watch.
+  loader::LiveCounts CountsFor(uint64_t version) const;
 
  private:
   VersionCounts& CountsOf(uint64_t version);

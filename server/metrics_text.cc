@@ -218,6 +218,15 @@ void Page::AddGates() {
   }
   AddGaugePerModel("held_version", "Version that waits for an operator; 0: none.",
                    [](const ModelMetricsView& model) { return model.status.held_version; });
+  AddGaugePerModel("watched_version",
+                   "Version that began to serve a while ago and is watched; 0: none.",
+                   [](const ModelMetricsView& model) { return model.status.watched_version; });
+  AddGaugePerModel("watch_failing", "1 while a version serves on that fails its watch.",
+                   [](const ModelMetricsView& model) { return model.status.watch_is_failing; });
+  AddCounterPerModel(
+      "automatic_rollbacks_total",
+      "Versions that were rolled back because they failed their watch.",
+      [](const ModelMetricsView& model) { return model.status.automatic_rollbacks_count; });
   AddGaugePerModel("recent_requests", "Requests that are kept for the shadow gate.",
                    [](const ModelMetricsView& model) { return model.recent_requests; });
   AddGaugePerModel("recent_request_bytes", "Memory of these.",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <random>
 #include <utility>
 
@@ -43,6 +44,17 @@ std::chrono::nanoseconds LongestBudget(const ServedModels& models) {
   std::chrono::nanoseconds longest{0};
   for (const auto& model : models.all()) longest = std::max(longest, model->budget);
   return longest;
+}
+
+// Of the candidates that were scored. Those that were not, and items that the catalogue does not
+// have, are no numbers by design (predictor.cc).
+uint64_t CountNonFinite(const v1::PredictResponse& response) {
+  const auto& predictions = response.predictions();
+  const auto non_finite = std::count_if(predictions.begin(), predictions.end(),
+                                        [](float p) { return !std::isfinite(p); });
+  const uint64_t not_scored = static_cast<uint64_t>(predictions.size()) - response.scored_count() +
+                              response.unknown_items_count();
+  return static_cast<uint64_t>(non_finite) - std::min<uint64_t>(non_finite, not_scored);
 }
 
 // gRPC's callback API has half as many threads as processors, 2 to 16; one of them has to be free
@@ -197,6 +209,7 @@ absl::Status PredictionService::PredictWith(ServedModel* model, const PendingCal
       .code = status.code(), .version = call->response.version(), .latency = budget.Elapsed()};
   if (status.ok()) {
     record.scored_count = call->response.scored_count();
+    record.non_finite_count = CountNonFinite(call->response);
     record.incomplete = call->response.incomplete() != v1::INCOMPLETE_UNSPECIFIED;
     record.schema = &snapshot->schema();
     record.unknown_by_field = call->scratch.scorer.unknown_by_field();

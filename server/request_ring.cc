@@ -1,5 +1,6 @@
 #include "server/request_ring.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fmserve::server {
@@ -35,11 +36,18 @@ void RequestRing::Put(std::string request) {
   }
   bytes_.store(bytes, std::memory_order_relaxed);
   size_.store(requests_.size(), std::memory_order_relaxed);
+  last_.fetch_add(1, std::memory_order_relaxed);
 }
 
-std::vector<std::shared_ptr<const std::string>> RequestRing::Requests() const {
+std::vector<std::shared_ptr<const std::string>> RequestRing::Requests(uint64_t after) const {
   const std::lock_guard lock(mutex_);
-  return {requests_.begin(), requests_.end()};
+  return {requests_.end() - static_cast<ptrdiff_t>(size(after)), requests_.end()};
+}
+
+size_t RequestRing::size(uint64_t after) const {
+  const uint64_t last = last_.load(std::memory_order_relaxed);
+  const uint64_t put_since = last - std::min(last, after);
+  return std::min<uint64_t>(put_since, size_.load(std::memory_order_relaxed));
 }
 
 }  // namespace fmserve::server

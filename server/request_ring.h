@@ -39,11 +39,13 @@ class RequestRing {
 
   void Put(std::string request);
 
-  // Oldest first.
-  std::vector<std::shared_ptr<const std::string>> Requests() const;
+  // Oldest first. They are numbered from 1 in the order of Put; those up to `after` are left out.
+  std::vector<std::shared_ptr<const std::string>> Requests(uint64_t after = 0) const;
 
-  // How many Requests() has.
-  size_t size() const { return size_.load(std::memory_order_relaxed); }
+  // How many Requests(after) has.
+  size_t size(uint64_t after = 0) const;
+  // The number of the latest one; 0: none was put.
+  uint64_t last() const { return last_.load(std::memory_order_relaxed); }
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
   // Requests that were sampled, but too large, or came while the ring was being read.
@@ -56,6 +58,7 @@ class RequestRing {
   std::atomic<Clock::rep> next_sample_{0};  // time since the clock's epoch
   std::atomic<uint64_t> dropped_{0};
   std::atomic<size_t> size_{0};
+  std::atomic<uint64_t> last_{0};
   std::atomic<size_t> bytes_{0};
   mutable std::mutex mutex_;  // guards requests_
   std::deque<std::shared_ptr<const std::string>> requests_;

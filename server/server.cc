@@ -101,6 +101,15 @@ loader::ShadowGateOptions ToShadowGateOptions(const v1::ShadowGateConfig& config
           .max_failed_share = config.max_failed_share()};
 }
 
+loader::WatchOptions ToWatchOptions(const v1::WatchConfig& config) {
+  return {.enabled = config.enabled(),
+          .window = std::chrono::milliseconds(config.window_ms()),
+          .min_requests = config.min_requests(),
+          .max_error_increase = config.max_error_increase(),
+          .max_non_finite_share = config.max_non_finite_share(),
+          .max_latency_ratio = config.max_latency_ratio()};
+}
+
 // Keeps the model's recent requests, and lets its loader ask for them.
 void AddShadowGate(const v1::ShadowGateConfig& config, const RequestLimits& limits,
                    ServedModel* model, loader::LoaderOptions* options) {
@@ -115,10 +124,11 @@ void AddShadowGate(const v1::ShadowGateConfig& config, const RequestLimits& limi
   options->requests = {
       .compare =
           [&ring, limits](const loader::Snapshot& serving, const loader::Snapshot& candidate,
-                          model::Checkpoint checkpoint) {
-            return CompareOnRequests(ring, limits, serving, candidate, checkpoint);
+                          uint64_t after, model::Checkpoint checkpoint) {
+            return CompareOnRequests(ring, after, limits, serving, candidate, checkpoint);
           },
-      .count = [&ring] { return ring.size(); }};
+      .count = [&ring](uint64_t after) { return ring.size(after); },
+      .last = [&ring] { return ring.last(); }};
 }
 
 s3::ClientOptions ToClientOptions(const v1::S3Config& config) {
@@ -182,6 +192,10 @@ absl::Status Server::AddModels() {
     model->budget = std::chrono::milliseconds(config.budget_ms());
     loader::LoaderOptions options = ToLoaderOptions(config, config_.cache_dir(), *kernels);
     AddShadowGate(config.shadow_gate(), ToRequestLimits(config_.limits()), model.get(), &options);
+    options.watch = ToWatchOptions(config.watch());
+    options.requests.counted = [served = model.get()](uint64_t version) {
+      return served->metrics.CountsFor(version);
+    };
     model->loader = std::make_unique<loader::ModelLoader>(
         std::move(options), std::move(sources->weights),
         [this, served = model.get()](const loader::LoaderEvent& event) {

@@ -86,7 +86,7 @@ class FeatureCounter {
 
 }  // namespace
 
-absl::StatusOr<loader::Comparison> CompareOnRequests(const RequestRing& ring,
+absl::StatusOr<loader::Comparison> CompareOnRequests(const RequestRing& ring, uint64_t after,
                                                      const RequestLimits& limits,
                                                      const loader::Snapshot& serving,
                                                      const loader::Snapshot& candidate,
@@ -98,7 +98,7 @@ absl::StatusOr<loader::Comparison> CompareOnRequests(const RequestRing& ring,
   // Two catalogues do not hold the same items: what differs then is not for the weights to answer.
   const bool same_catalogue = serving.catalogue_version() == candidate.catalogue_version();
   v1::PredictRequest request;
-  for (const std::shared_ptr<const std::string>& bytes : ring.Requests()) {
+  for (const std::shared_ptr<const std::string>& bytes : ring.Requests(after)) {
     if (absl::Status status = checkpoint(); !status.ok()) return status;
     if (!request.ParseFromString(*bytes)) continue;
     if (!same_catalogue) request.clear_items();

@@ -11,11 +11,11 @@
 
 namespace fmserve::server {
 
-// Answers each request of the ring with both versions, as Predict would, and compares what they
-// say. What the serving version cannot answer (any more) is left out. Takes about three times what
-// answering takes, with a checkpoint after each request, whose error it returns. Safe from any
-// thread.
-absl::StatusOr<loader::Comparison> CompareOnRequests(const RequestRing& ring,
+// Answers each request of the ring that came after number `after` with both versions, as Predict
+// would, and compares what they say. What the serving version cannot answer (any more) is left out.
+// Takes about three times what answering takes, with a checkpoint after each request, whose error
+// it returns. Safe from any thread.
+absl::StatusOr<loader::Comparison> CompareOnRequests(const RequestRing& ring, uint64_t after,
                                                      const RequestLimits& limits,
                                                      const loader::Snapshot& serving,
                                                      const loader::Snapshot& candidate,

@@ -92,6 +92,10 @@ void SetModel(const ServedModel& model, bool is_default, v1::Model* out) {
   out->set_canary_version(status.canary_version);
   out->set_canary_percent(status.canary_percent);
   SetTime(status.canary_since_unix_us, *out, &v1::Model::mutable_canary_since);
+  out->set_watched_version(status.watched_version);
+  SetTime(status.watched_since_unix_us, *out, &v1::Model::mutable_watched_since);
+  out->set_watch_is_failing(status.watch_is_failing);
+  out->set_automatic_rollbacks_count(status.automatic_rollbacks_count);
 }
 
 void SetVersion(const loader::VersionStatus& version, v1::Version* out) {

@@ -79,6 +79,10 @@ Json ModelJson(const Model& model) {
           {"canary_version", model.canary_version()},
           {"canary_percent", model.canary_percent()},
           {"canary_since", TimeJson(model.has_canary_since(), model.canary_since())},
+          {"watched_version", model.watched_version()},
+          {"watched_since", TimeJson(model.has_watched_since(), model.watched_since())},
+          {"watch_is_failing", model.watch_is_failing()},
+          {"automatic_rollbacks", model.automatic_rollbacks_count()},
           {"catalogue",
            {{"serving_version", model.catalogue_version()},
             {"previous_version", model.previous_catalogue_version()},
@@ -113,6 +117,8 @@ std::string ModelsText(const std::vector<Model>& models,
       absl::StrAppend(&state, ", canary ", model.canary_version(), " (", model.canary_percent(),
                       " % for ", Age(model.has_canary_since(), model.canary_since(), now), ")");
     }
+    if (model.watched_version() != 0) absl::StrAppend(&state, ", watched");
+    if (model.watch_is_failing()) absl::StrAppend(&state, ", FAILS ITS WATCH");
     rows.push_back({model.name() + (model.is_default() ? " (default)" : ""),
                     VersionOrDash(model.serving_version()),
                     Age(model.has_serving_since(), model.serving_since(), now),

@@ -302,7 +302,7 @@ TEST_F(Canaries, BringTheCatalogueThatFitsThem) {
 }
 
 TEST_F(Canaries, AHeldVersionThatIsApprovedAnswersAll) {
-  options_.requests = {.compare = [](const Snapshot&, const Snapshot&,
+  options_.requests = {.compare = [](const Snapshot&, const Snapshot&, uint64_t,
                                      model::Checkpoint) -> absl::StatusOr<Comparison> {
                          return Comparison{.requests_count = 1000,
                                            .candidates_count = 1000,
@@ -311,7 +311,8 @@ TEST_F(Canaries, AHeldVersionThatIsApprovedAnswersAll) {
                                            .psi = 3.0,
                                            .correlation = 0.9};
                        },
-                       .count = [] { return size_t{1000}; }};
+                       .count = [](uint64_t) { return size_t{1000}; },
+                       .last = [] { return uint64_t{0}; }};
   Start();
   PublishAndServe();
   PublishNext();

@@ -21,7 +21,7 @@ class Holds : public LoaderFixture {
   Holds() {
     options_.poll_interval = std::chrono::milliseconds(20);
     options_.requests = {
-        .compare = [this](const Snapshot& serving, const Snapshot& candidate,
+        .compare = [this](const Snapshot& serving, const Snapshot& candidate, uint64_t /*after*/,
                           model::Checkpoint checkpoint) -> absl::StatusOr<Comparison> {
           ++compared_;
           EXPECT_TRUE(Eventually([&] { return !comparing_waits_; }));
@@ -36,7 +36,9 @@ class Holds : public LoaderFixture {
                             .psi = broken ? 3.0 : 0.01,
                             .correlation = 0.9};
         },
-        .count = [this] { return requests_.load(); }};
+        .count = [this](uint64_t /*after*/) { return requests_.load(); },
+        .last = [] { return uint64_t{0}; }};
+    options_.watch.enabled = false;
   }
 
   void TearDown() override { loader_.reset(); }  // it asks this object

@@ -22,7 +22,7 @@ class ManualRollout : public LoaderFixture {
 
   // All versions predict the same for `requests_` recent requests.
   void CompareOnRequests() {
-    options_.requests = {.compare = [this](const Snapshot&, const Snapshot&,
+    options_.requests = {.compare = [this](const Snapshot&, const Snapshot&, uint64_t,
                                            model::Checkpoint) -> absl::StatusOr<Comparison> {
                            return Comparison{.requests_count = requests_,
                                              .candidates_count = requests_,
@@ -30,7 +30,8 @@ class ManualRollout : public LoaderFixture {
                                              .candidate_mean = 0.1,
                                              .correlation = 0.9};
                          },
-                         .count = [this] { return requests_.load(); }};
+                         .count = [this](uint64_t) { return requests_.load(); },
+                         .last = [] { return uint64_t{0}; }};
   }
 
   // Version 1 serves, version 2 waits.

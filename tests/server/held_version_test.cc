@@ -22,6 +22,9 @@ class HeldVersionTest : public testing::Test {
     gate->set_min_requests(20);
     gate->set_sample_one_in(1);
     gate->set_max_samples_per_second(10000);
+    v1::WatchConfig* const watch = server_.config().mutable_models(0)->mutable_watch();
+    watch->set_enabled(true);
+    watch->set_min_requests(20);
     server_.EnableHttp();
     server_.Start();
     server_.PublishAndLoad("ctr", 1);
@@ -97,7 +100,33 @@ TEST_F(HeldVersionTest, OneWhoseLogitsAreAllHigherIsHeldAndServesWhenItIsApprove
   ASSERT_TRUE(server_.operators().Approve(&context, request, &response).ok());
   EXPECT_EQ(response.model().serving_version(), version);
   EXPECT_EQ(response.model().held_version(), 0U);
+  EXPECT_EQ(response.model().watched_version(), version);
   EXPECT_EQ(ServedVersion(), version);
+}
+
+TEST_F(HeldVersionTest, OneThatIsApprovedAndIsBrokenIndeedIsRolledBackByItsWatch) {
+  StartUnderTraffic();
+  const uint64_t version = PublishShifted(1.0);
+  grpc::ClientContext context;
+  v1::ApproveRequest request;
+  request.set_version(version);
+  v1::ApproveResponse response;
+  ASSERT_TRUE(server_.operators().Approve(&context, request, &response).ok());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (ServedVersion() == version && std::chrono::steady_clock::now() < end) {
+  }
+  EXPECT_EQ(ServedVersion(), 1U);
+  EXPECT_EQ(StateOf(version), v1::VERSION_STATE_REJECTED);
+  server_.WaitForPage("/metrics", "fmserve_automatic_rollbacks_total{model=\"ctr\"} 1\n");
+  EXPECT_THAT(Report().detail(), HasSubstr("logit_shift is 1"));
+}
+
+TEST_F(HeldVersionTest, OneThatPredictsTheSamePassesItsWatch) {
+  StartUnderTraffic();
+  const uint64_t version = PublishShifted(0.05);
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(ServedVersion(), version);
+  server_.WaitForPage("/metrics", "fmserve_watched_version{model=\"ctr\"} 2\n");
+  server_.WaitForPage("/metrics", "fmserve_automatic_rollbacks_total{model=\"ctr\"} 0\n");
 }
 
 TEST_F(HeldVersionTest, OneThatIsRejectedIsRejectedForTheOperatorsReason) {

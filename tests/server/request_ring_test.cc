@@ -47,6 +47,21 @@ TEST(RequestRing, KeepsNoMoreThanSoManyHoweverSmall) {
   EXPECT_THAT(Texts(ring), testing::ElementsAre("b", "c"));
 }
 
+TEST(RequestRing, TellsWhichCameLater) {
+  RequestRing ring({.max_requests = 3});
+  ring.Put("a");
+  ring.Put("b");
+  const uint64_t then = ring.last();
+  EXPECT_EQ(ring.size(then), 0U);
+  EXPECT_TRUE(ring.Requests(then).empty());
+  ring.Put("c");
+  EXPECT_EQ(*ring.Requests(then).at(0), "c");
+  EXPECT_EQ(ring.size(then), 1U);
+  for (const char* const text : {"d", "e", "f"}) ring.Put(text);
+  EXPECT_EQ(ring.size(then), 3U) << "c is gone";
+  EXPECT_EQ(ring.Requests(then).size(), 3U);
+}
+
 TEST(RequestRing, LeavesLargeRequestsOutAndCountsThem) {
   RequestRing ring({.sample_one_in = 1, .max_per_second = 1000.0, .max_request_bytes = 100});
   EXPECT_FALSE(ring.Samples(kStart, 101));

@@ -13,7 +13,7 @@ void Put(const v1::PredictRequest& request, RequestRing* ring) {
 
 loader::Comparison Compare(const RequestRing& ring, const loader::Snapshot& serving,
                            const loader::Snapshot& candidate) {
-  const auto comparison = CompareOnRequests(ring, {}, serving, candidate, model::NeverStop);
+  const auto comparison = CompareOnRequests(ring, 0, {}, serving, candidate, model::NeverStop);
   EXPECT_TRUE(comparison.ok()) << comparison.status();
   return comparison.ok() ? *comparison : loader::Comparison();
 }
@@ -84,7 +84,7 @@ TEST(ShadowScorer, StopsWhenItIsAskedTo) {
   RequestRing ring({});
   Put(FriendlyRequest(3), &ring);
   const auto snapshot = SampleSnapshot(1);
-  const auto comparison = CompareOnRequests(ring, {}, *snapshot, *snapshot,
+  const auto comparison = CompareOnRequests(ring, 0, {}, *snapshot, *snapshot,
                                             [] { return absl::CancelledError("stopped"); });
   EXPECT_TRUE(absl::IsCancelled(comparison.status()));
 }

@@ -34,6 +34,7 @@ TestServer::TestServer() : folder_(NewFolder()) {
     model.set_budget_ms(60000);  // sanitizers are slow
     model.mutable_gates()->set_allow_no_goldens(true);
     model.mutable_shadow_gate()->set_enabled(false);  // weights at random predict nothing alike
+    model.mutable_watch()->set_enabled(false);
   }
 }
 
