@@ -97,12 +97,12 @@ absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point dead
     FinishPin(pin_request_->version, absl::AbortedError(absl::StrCat("an approval of version ",
                                                                      version, " came in between")));
   }
+  state_.weights.rolled_back_version = 0;
   if (canary) {
     ApproveCanary(lock);
     return absl::OkStatus();
   }
   CountGate(kOperatorGate, "approved");
-  state_.weights.rolled_back_version = 0;
   Emit(Kind::kApproved, version, kOperatorGate,
        absl::StrCat("it was held: ", state_.weights.held->why));
   const TicketPtr ticket = std::make_shared<Ticket>();
