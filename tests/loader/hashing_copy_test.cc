@@ -58,8 +58,8 @@ TEST_F(HashingCopyTest, TakesNoMoreThanItMay) {
 }
 
 TEST_F(HashingCopyTest, TakesThemNoFasterThanItMay) {
-  HashingCopy copy(*file_, 1000, 1000);
   const Clock::time_point begin = Clock::now();
+  HashingCopy copy(*file_, 1000, 1000);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(Append(copy, std::string(50, 'x')).ok());
   EXPECT_GE(Clock::now() - begin, milliseconds(145));
 }

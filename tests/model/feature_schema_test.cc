@@ -77,7 +77,9 @@ TEST(FeatureKey, MatchesThePublishedTestVectors) {
   for (std::string line; std::getline(page, line);) {
     // | `user_id` | string `U76561` | `0x42b0d034e494a40c` |
     const std::vector<std::string> cells = absl::StrSplit(line, '|');
-    if (cells.size() != 5 || !InBackticks(cells[3]).starts_with("0x")) continue;
+    if (cells.size() != 5 || InBackticks(cells[1]).empty() ||
+        !InBackticks(cells[3]).starts_with("0x"))
+      continue;
     ++vectors_count;
     const std::vector<std::string> what = absl::StrSplit(cells[2], ' ', absl::SkipEmpty());
     const uint64_t key = KeyOf(FieldSeed(InBackticks(cells[1])), what[0], InBackticks(cells[2]));

@@ -83,6 +83,7 @@ TEST(ModelJson, HasZeroForNoVersionAndNullForNoTime) {
       R"({"name":"ctr","default":false,"serving_version":0,"previous_version":0,"pinned_version":0,"state":"idle",)"
       R"("loading_version":0,"last_error":"","serving_since":null,"snapshot_bytes":0,"huge_page_bytes":0,"swaps":0,"held_version":0,)"
       R"("canary_version":0,"canary_percent":0.0,"canary_since":null,)"
+      R"("watched_version":0,"watched_since":null,"watch_is_failing":false,"automatic_rollbacks":0,)"
       R"("catalogue":{"serving_version":0,"previous_version":0,"loading_version":0,"published":null,"items":0,"bytes":0,)"
       R"("last_error":""}})");
 }
