@@ -9,7 +9,7 @@ import stage
 
 class AddressingTest(stage.S3Test):
     def publish_to(self, name, endpoint, *options):
-        return subprocess.run(self.publish_command(name, endpoint, *options), env=self.environment, capture_output=True,
+        return subprocess.run([*self.publish_command(name, endpoint), *options], env=self.environment, capture_output=True,
                               text=True, timeout=stage.PATIENCE_S, check=False)
 
     def start_server_at(self, endpoint, more=""):
