@@ -3,8 +3,10 @@
 //
 //   00000000000000000007.fmw   weights that passed every gate; they got this name when they had
 //   00000000000000000002.fmc   a catalogue that did, and has been folded with weights
-//   00000000000000000008.fmw.partial-0123456789abcdef   as much as could be fetched of a version so
-//   far state.json                 ModelState .lock                      one server per cache
+//   00000000000000000008.fmw.partial-0123456789abcdef   what could be fetched of a version so far
+//   state.json                 ModelState
+//   history.jsonl              HistoryFile
+//   .lock                      one server per cache
 #ifndef FMSERVE_LOADER_CACHE_H_
 #define FMSERVE_LOADER_CACHE_H_
 

@@ -37,16 +37,22 @@ std::vector<VersionStatus> ModelLoader::ListVersions(Artifact artifact) const {
   return impl_->ListVersions(artifact);
 }
 absl::Status ModelLoader::Reload(Clock::time_point deadline) { return impl_->Reload(deadline); }
-absl::Status ModelLoader::Rollback() { return impl_->Rollback(); }
-absl::Status ModelLoader::Pin(uint64_t version, Clock::time_point deadline) {
-  return impl_->Pin(version, deadline);
+absl::Status ModelLoader::Rollback(const std::string& who) { return impl_->Rollback(who); }
+absl::Status ModelLoader::Pin(uint64_t version, Clock::time_point deadline,
+                              const std::string& who) {
+  return impl_->Pin(version, deadline, who);
 }
-absl::Status ModelLoader::Unpin() { return impl_->Unpin(); }
-absl::Status ModelLoader::Approve(uint64_t version, Clock::time_point deadline) {
-  return impl_->Approve(version, deadline);
+absl::Status ModelLoader::Unpin(const std::string& who) { return impl_->Unpin(who); }
+absl::Status ModelLoader::Approve(uint64_t version, Clock::time_point deadline,
+                                  const std::string& who) {
+  return impl_->Approve(version, deadline, who);
 }
-absl::Status ModelLoader::Reject(uint64_t version, const std::string& reason) {
-  return impl_->Reject(version, reason);
+absl::Status ModelLoader::Reject(uint64_t version, const std::string& reason,
+                                 const std::string& who) {
+  return impl_->Reject(version, reason, who);
+}
+std::vector<VersionHistory> ModelLoader::GetHistory(size_t limit, uint64_t version) const {
+  return impl_->GetHistory(limit, version);
 }
 absl::StatusOr<GateReport> ModelLoader::GetGateReport(uint64_t version) const {
   return impl_->GetGateReport(version);
@@ -173,7 +179,7 @@ absl::Status ModelLoader::Impl::Reload(Clock::time_point deadline) {
   return Await(lock, ticket, deadline);
 }
 
-absl::Status ModelLoader::Impl::Rollback() {
+absl::Status ModelLoader::Impl::Rollback(const std::string& who) {
   Lock lock(mutex_);
   if (stopping_) return Stopped();
   if (state_.weights.pinned_version != 0) {
@@ -182,27 +188,29 @@ absl::Status ModelLoader::Impl::Rollback() {
                      " is pinned; unpin it first, or pin another one"));
   }
   if (HasCanary()) {
-    RollBackCanary();
+    RollBackCanary(who);
     AwaitSaved(lock, kRollbackSavePatience);
     return absl::OkStatus();
   }
   if (slot_.Previous() == nullptr) {
     return absl::FailedPreconditionError("there is no previous version; pin one instead");
   }
-  ExchangeWithPrevious();
+  ExchangeWithPrevious(who, "rolled back");
   state_.weights.rolled_back_version = 0;
   for (const Artifact artifact : {Artifact::kWeights, Artifact::kCatalogue}) {
     CacheState& state = StateOf(artifact);
     if (state.serving_version == state.previous_version) continue;
     state.set_aside_version = state.previous_version;
     Emit(LoaderEvent::Kind::kRolledBack, state.serving_version, "",
-         absl::StrCat("from version ", state.previous_version, ", which is set aside"), artifact);
+         absl::StrCat("from version ", state.previous_version, ", which is set aside"), artifact,
+         who);
   }
   AwaitSaved(lock, kRollbackSavePatience);
   return absl::OkStatus();
 }
 
-absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline) {
+absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline,
+                                    const std::string& who) {
   if (version == 0 || version > kMaxVersion) {
     return absl::InvalidArgumentError(absl::StrCat("version ", version, ": must be 1 to 10^18"));
   }
@@ -213,19 +221,19 @@ absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline
     FinishPin(pin_request_->version,
               absl::AbortedError(absl::StrCat("a pin of version ", version, " came in between")));
   }
-  if (version == state_.weights.canary_version) PublishCanary();
+  if (version == state_.weights.canary_version) PublishCanary(who);
   const std::shared_ptr<const Snapshot> previous = slot_.Previous();
   if (version != state_.weights.serving_version && previous != nullptr &&
       previous->version() == version) {
-    ExchangeWithPrevious();
+    ExchangeWithPrevious(who, "pinned");
   }
   if (version == state_.weights.serving_version) {
-    SetPinned(version);
+    SetPinned(version, who);
     AwaitSaved(lock, kPinSavePatience);
     return absl::OkStatus();
   }
   const TicketPtr ticket = std::make_shared<Ticket>();
-  pin_request_ = {version, ticket, /*pins=*/true};
+  pin_request_ = {version, ticket, /*pins=*/true, who};
   if (worker_ != nullptr && loading_version_ != version) worker_->Cancel();
   wake_.notify_one();
   const absl::Status status = Await(lock, ticket, deadline);
@@ -233,15 +241,15 @@ absl::Status ModelLoader::Impl::Pin(uint64_t version, Clock::time_point deadline
   return status;
 }
 
-absl::Status ModelLoader::Impl::Unpin() {
+absl::Status ModelLoader::Impl::Unpin(const std::string& who) {
   Lock lock(mutex_);
   if (stopping_) return Stopped();
   if (pin_request_)
     FinishPin(pin_request_->version, absl::AbortedError("an unpin came in between"));
   if (state_.weights.pinned_version == 0) return absl::OkStatus();
   const uint64_t version = std::exchange(state_.weights.pinned_version, 0);
-  Emit(LoaderEvent::Kind::kUnpinned, version, "",
-       "the newest published version serves from now on");
+  Emit(LoaderEvent::Kind::kUnpinned, version, "", "the newest published version serves from now on",
+       Artifact::kWeights, who);
   next_poll_ = Clock::now();
   Changed();
   AwaitSaved(lock, kPinSavePatience);

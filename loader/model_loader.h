@@ -17,6 +17,7 @@
 #include "loader/delta_fetch.h"
 #include "loader/gate.h"
 #include "loader/gate_report.h"
+#include "loader/history.h"
 #include "loader/model_slot.h"
 #include "loader/shadow_gate.h"
 #include "loader/source.h"
@@ -164,7 +165,11 @@ struct LoaderEvent {
                        // "checksum", "fetch"
   std::string detail;  // the whole sentence
   Artifact artifact = Artifact::kWeights;  // whose version
+  std::string who{};                       // as HistoryEvent::who
 };
+
+// Of a lever, when nobody says who pulls it.
+inline constexpr char kSomeOperator[] = "operator";
 
 // All public methods are safe from any thread.
 class ModelLoader {
@@ -192,18 +197,25 @@ class ModelLoader {
   // What the cache, the rejections and, as far as it answers, the source hold; newest first.
   std::vector<VersionStatus> ListVersions(Artifact artifact = Artifact::kWeights) const;
 
+  // What happened to each version, also before a restart: the highest versions first, at most
+  // `limit` of them; or to `version` alone, unless that is 0.
+  std::vector<VersionHistory> GetHistory(size_t limit, uint64_t version = 0) const;
+
   // Levers; each returns when it is done, at the latest at `deadline` (DeadlineExceeded; the work
   // then goes on). A rollback exchanges weights and catalogue together, or ends the canary when
-  // there is one; a pin is of weights.
+  // there is one; a pin is of weights. `who` pulls it, for log and history.
   absl::Status Reload(Clock::time_point deadline);
-  absl::Status Rollback();
-  absl::Status Pin(uint64_t version, Clock::time_point deadline);
-  absl::Status Unpin();
+  absl::Status Rollback(const std::string& who = kSomeOperator);
+  absl::Status Pin(uint64_t version, Clock::time_point deadline,
+                   const std::string& who = kSomeOperator);
+  absl::Status Unpin(const std::string& who = kSomeOperator);
 
   // Of a version that is held, or is the canary: serves it to all, past what holds it; or rejects
   // it, for a reason of 1 to kMaxReasonBytes.
-  absl::Status Approve(uint64_t version, Clock::time_point deadline);
-  absl::Status Reject(uint64_t version, const std::string& reason);
+  absl::Status Approve(uint64_t version, Clock::time_point deadline,
+                       const std::string& who = kSomeOperator);
+  absl::Status Reject(uint64_t version, const std::string& reason,
+                      const std::string& who = kSomeOperator);
 
   // Of the version that is held or was judged last (`version` 0), or of that version; NotFound when
   // there is no such report.

@@ -17,11 +17,11 @@ constexpr std::chrono::milliseconds kCanarySavePatience{1000};
 
 // What an operator names is meant for all, and so is what nothing can be compared with.
 void ModelLoader::Impl::RollOut(const std::shared_ptr<const Snapshot>& snapshot,
-                                bool operator_asked) {
-  const bool for_all = options_.rollout.mode != RolloutMode::kCanary || operator_asked ||
+                                const std::string& who) {
+  const bool for_all = options_.rollout.mode != RolloutMode::kCanary || who != kServer ||
                        state_.weights.serving_version == 0;
   if (for_all) {
-    Publish(snapshot);
+    Publish(snapshot, who);
   } else {
     StartCanary(snapshot);
   }
@@ -30,7 +30,7 @@ void ModelLoader::Impl::RollOut(const std::shared_ptr<const Snapshot>& snapshot,
 void ModelLoader::Impl::StartCanary(const std::shared_ptr<const Snapshot>& snapshot) {
   const uint64_t version = snapshot->version();
   const uint64_t catalogue = snapshot->catalogue_version();
-  StopCanary("superseded", absl::StrCat("version ", version, " takes its place"));
+  StopCanary("superseded", absl::StrCat("version ", version, " takes its place"), kServer);
   const double percent = options_.rollout.canary_percent;
   slot_.StartCanary(snapshot, CanaryShare::Of(version, percent));
   canary_ends_ = Clock::now() + options_.rollout.canary_time;
@@ -50,11 +50,11 @@ void ModelLoader::Impl::StartCanary(const std::shared_ptr<const Snapshot>& snaps
 }
 
 void ModelLoader::Impl::PublishDueCanary() {
-  if (HasCanary() && Clock::now() >= canary_ends_) PublishCanary();
+  if (HasCanary() && Clock::now() >= canary_ends_) PublishCanary(kServer);
 }
 
-void ModelLoader::Impl::PublishCanary() {
-  Publish(slot_.Canary());
+void ModelLoader::Impl::PublishCanary(const std::string& who) {
+  Publish(slot_.Canary(), who);
   RemoveOldVersions();
   next_poll_ = Clock::now();  // for the catalogue that waited
 }
@@ -68,25 +68,27 @@ void ModelLoader::Impl::ForgetCanary() {
   Changed();
 }
 
-void ModelLoader::Impl::StopCanary(std::string_view reason, std::string detail) {
+void ModelLoader::Impl::StopCanary(std::string_view reason, std::string detail,
+                                   const std::string& who) {
   if (!HasCanary()) return;
   const uint64_t version = state_.weights.canary_version;
   slot_.EndCanary();
   cleaner_.SnapshotWasRetired();
   ForgetCanary();
-  Emit(Kind::kCanaryEnded, version, reason, std::move(detail));
+  Emit(Kind::kCanaryEnded, version, reason, std::move(detail), Artifact::kWeights, who);
 }
 
 // Called before `snapshot` serves all.
-void ModelLoader::Impl::SettleCanary(const Snapshot& snapshot) {
+void ModelLoader::Impl::SettleCanary(const Snapshot& snapshot, const std::string& who) {
   if (snapshot.version() == state_.weights.canary_version) {
     ForgetCanary();
   } else if (snapshot.version() != state_.weights.serving_version) {
-    StopCanary("superseded", absl::StrCat("version ", snapshot.version(), " serves all"));
+    StopCanary("superseded", absl::StrCat("version ", snapshot.version(), " serves all"), who);
   }
 }
 
-bool ModelLoader::Impl::EndCanary(uint64_t version, std::string_view gate, std::string detail) {
+bool ModelLoader::Impl::EndCanary(uint64_t version, std::string_view gate, std::string detail,
+                                  const std::string& who) {
   if (version == 0 || state_.weights.canary_version != version) return false;
   slot_.EndCanary();
   cleaner_.SnapshotWasRetired();
@@ -97,23 +99,26 @@ bool ModelLoader::Impl::EndCanary(uint64_t version, std::string_view gate, std::
                    .gate = std::string(gate),
                    .detail = std::move(detail),
                    .size_bytes = manifest.size_bytes,
-                   .published_unix_us = manifest.published_unix_us});
+                   .published_unix_us = manifest.published_unix_us},
+                  who);
   if (version != state_.weights.previous_version) Forget(Artifact::kWeights, version);
   return true;
 }
 
-void ModelLoader::Impl::ApproveCanary(Lock& lock) {
+void ModelLoader::Impl::ApproveCanary(Lock& lock, const std::string& who) {
   const uint64_t version = state_.weights.canary_version;
   CountGate(kOperatorGate, "approved");
-  Emit(Kind::kApproved, version, kOperatorGate, "it was the canary");
-  PublishCanary();
+  Emit(Kind::kApproved, version, kOperatorGate, "it was the canary", Artifact::kWeights, who);
+  PublishCanary(who);
   AwaitSaved(lock, kCanarySavePatience);
 }
 
-void ModelLoader::Impl::RollBackCanary() {
+void ModelLoader::Impl::RollBackCanary(const std::string& who) {
   const uint64_t version = state_.weights.canary_version;
-  StopCanary("rollback", absl::StrCat("it is set aside; version ", state_.weights.serving_version,
-                                      " answers all requests"));
+  StopCanary("rollback",
+             absl::StrCat("it is set aside; version ", state_.weights.serving_version,
+                          " answers all requests"),
+             who);
   state_.weights.set_aside_version = version;
 }
 

@@ -34,6 +34,7 @@ void ModelLoader::Impl::OnCataloguePolled(const PollResult& result, bool reload)
     return;
   }
   newest_catalogue_ = *result.manifest;
+  NotePublished(Artifact::kCatalogue, *newest_catalogue_);
   catalogue_absent_polls_count_ = 0;
   if (result.versions) available_catalogue_versions_ = *result.versions;
   const std::string partner = PartnerOf(Artifact::kCatalogue);
@@ -85,12 +86,13 @@ void ModelLoader::Impl::StartPreparingCatalogue() {
 
 void ModelLoader::Impl::OnCataloguePrepared(uint64_t version, const Prepared& prepared) {
   loading_catalogue_version_ = 0;
+  NotePrepared(Artifact::kCatalogue, version, prepared);
   absl::Status outcome;
   switch (prepared.outcome) {
     case Prepared::Outcome::kReady:
       catalogue_error_.clear();
       KeepInCache(Artifact::kCatalogue, prepared);
-      Publish(prepared.snapshot);
+      Publish(prepared.snapshot, kServer);
       RemoveOldVersions();
       break;
     case Prepared::Outcome::kHeld:  // weights alone are
@@ -140,7 +142,8 @@ void ModelLoader::Impl::RecordCatalogueRejection(Rejection rejection) {
       absl::StrCat("version ", rejection.version, " was rejected: ", rejection.detail);
   const auto known = state_.catalogue.rejections.find(rejection.version);
   if (known != state_.catalogue.rejections.end() && known->second == rejection) return;
-  Emit(Kind::kRejected, rejection.version, rejection.gate, rejection.detail, Artifact::kCatalogue);
+  Emit(Kind::kRejected, rejection.version, rejection.gate, rejection.detail, Artifact::kCatalogue,
+       GateOf(rejection.gate));
   AddRejection(std::move(rejection), state_.catalogue);
   Changed();
 }

@@ -43,7 +43,8 @@ absl::Status ModelLoader::Impl::OnHeld(const Prepared& prepared) {
   if (state_.weights.held && state_.weights.held->manifest.version != version)
     SupersedeHold(version);
   last_error_ = absl::StrCat("version ", version, " is held: ", prepared.held_why);
-  Emit(Kind::kHeld, version, prepared.held_by, prepared.held_why);
+  Emit(Kind::kHeld, version, prepared.held_by, prepared.held_why, Artifact::kWeights,
+       GateOf(prepared.held_by));
   state_.weights.held = {.manifest = prepared.manifest,
                          .report = prepared.report.value_or(GateReport{}),
                          .since_unix_us = UnixMicros(),
@@ -85,7 +86,8 @@ absl::Status ModelLoader::Impl::CheckHeld(uint64_t version) const {
                   : ""));
 }
 
-absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point deadline) {
+absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point deadline,
+                                        const std::string& who) {
   Lock lock(mutex_);
   const bool canary = HasCanary() && version == state_.weights.canary_version && !stopping_;
   if (absl::Status status = CheckHeld(version); !canary && !status.ok()) return status;
@@ -99,26 +101,27 @@ absl::Status ModelLoader::Impl::Approve(uint64_t version, Clock::time_point dead
   }
   state_.weights.rolled_back_version = 0;
   if (canary) {
-    ApproveCanary(lock);
+    ApproveCanary(lock, who);
     return absl::OkStatus();
   }
   CountGate(kOperatorGate, "approved");
   Emit(Kind::kApproved, version, kOperatorGate,
-       absl::StrCat("it was held: ", state_.weights.held->why));
+       absl::StrCat("it was held: ", state_.weights.held->why), Artifact::kWeights, who);
   const TicketPtr ticket = std::make_shared<Ticket>();
-  pin_request_ = {version, ticket, /*pins=*/false};
+  pin_request_ = {version, ticket, /*pins=*/false, who};
   if (worker_ != nullptr && loading_version_ != version) worker_->Cancel();
   wake_.notify_one();
   return Await(lock, ticket, deadline);
 }
 
-absl::Status ModelLoader::Impl::Reject(uint64_t version, const std::string& reason) {
+absl::Status ModelLoader::Impl::Reject(uint64_t version, const std::string& reason,
+                                       const std::string& who) {
   if (reason.empty() || reason.size() > kMaxReasonBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("reason: ", reason.size(), " bytes; 1 to ", kMaxReasonBytes, " are allowed"));
   }
   Lock lock(mutex_);
-  if (!stopping_ && EndCanary(version, kOperatorGate, reason)) {
+  if (!stopping_ && EndCanary(version, kOperatorGate, reason, who)) {
     AwaitSaved(lock, kRejectSavePatience);
     return absl::OkStatus();
   }
@@ -133,7 +136,8 @@ absl::Status ModelLoader::Impl::Reject(uint64_t version, const std::string& reas
                    .gate = kOperatorGate,
                    .detail = reason,
                    .size_bytes = hold.manifest.size_bytes,
-                   .published_unix_us = hold.manifest.published_unix_us});
+                   .published_unix_us = hold.manifest.published_unix_us},
+                  who);
   if (version != state_.weights.previous_version) Forget(Artifact::kWeights, version);
   AwaitSaved(lock, kRejectSavePatience);
   return absl::OkStatus();

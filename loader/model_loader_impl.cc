@@ -48,12 +48,19 @@ absl::Status ModelLoader::Impl::Start() {
   absl::StatusOr<ModelState> state = cache->LoadState(options_.model);
   if (!state.ok()) return state.status();
   if (absl::Status status = cache->SaveState(*state); !status.ok()) return status;
+  history_file_.emplace(options_.cache_dir);
+  absl::StatusOr<std::vector<HistoryEvent>> history = history_file_->Load();
   {
     const Lock lock(mutex_);
+    if (history.ok()) {
+      history_ = History(*std::move(history));
+    } else {
+      Emit(LoaderEvent::Kind::kFailed, 0, "history", std::string(history.status().message()));
+    }
     cache_.emplace(*std::move(cache));
     state_ = *std::move(state);
     ServeFromCache();
-    next_poll_ = next_save_ = Clock::now();
+    next_poll_ = next_save_ = next_history_save_ = Clock::now();
     worker_ = std::make_unique<LowPriorityWorker>([this] {
       const Lock worker_lock(mutex_);
       wake_.notify_one();
@@ -86,6 +93,7 @@ void ModelLoader::Impl::Run() {
     if (!worker_->busy()) StartNextWork();
     wake_.wait_until(lock, NextWakeUp());
   }
+  NoteStop();
   DoChores(lock);
   settled_.notify_all();
 }
@@ -114,6 +122,7 @@ void ModelLoader::Impl::StartNextWork() {
 ModelLoader::Clock::time_point ModelLoader::Impl::NextWakeUp() const {
   Clock::time_point next = worker_->busy() ? Clock::now() + std::chrono::hours(1) : next_poll_;
   if (changes_count_ != saved_changes_count_) next = std::min(next, next_save_);
+  if (!unsaved_history_.empty()) next = std::min(next, next_history_save_);
   if (HasCanary()) next = std::min(next, canary_ends_);
   if (watch_) next = std::min(next, watch_->next_look);
   return next;
@@ -174,8 +183,10 @@ void ModelLoader::Impl::OnPolled(const PollResult& weights, const PollResult& ca
     return;
   }
   newest_ = *weights.manifest;
+  NotePublished(Artifact::kWeights, *newest_);
   if (newest_->version == state_.weights.serving_version)
-    StopCanary("withdrawn", absl::StrCat("the store names version ", newest_->version, " again"));
+    StopCanary("withdrawn", absl::StrCat("the store names version ", newest_->version, " again"),
+               kServer);
   if (weights.versions) available_versions_ = *weights.versions;
   const bool reload = !reloads_underway_.empty();
   OnCataloguePolled(catalogue, reload);
@@ -283,13 +294,13 @@ void ModelLoader::Impl::OnPrepared(uint64_t version, const Prepared& prepared) {
   if (prepared.delta) RecordDelta(version, *prepared.delta);
   absl::Status outcome;
   RecordGates(prepared);
+  NotePrepared(Artifact::kWeights, version, prepared);
   switch (prepared.outcome) {
     case Prepared::Outcome::kReady:
       RecordSuccess();
       KeepInCache(Artifact::kWeights, prepared);
-      if (IsWanted(version))
-        RollOut(prepared.snapshot, asked || version == state_.weights.pinned_version);
-      if (asked && pin_request_->pins) SetPinned(version);
+      if (IsWanted(version)) RollOut(prepared.snapshot, WhoWants(version));
+      if (asked && pin_request_->pins) SetPinned(version, pin_request_->who);
       RemoveOldVersions();
       break;
     case Prepared::Outcome::kHeld:

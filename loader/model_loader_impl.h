@@ -29,6 +29,8 @@
 #include "loader/cache.h"
 #include "loader/cached_snapshot.h"
 #include "loader/cleaner.h"
+#include "loader/history.h"
+#include "loader/history_file.h"
 #include "loader/low_priority_worker.h"
 #include "loader/model_loader.h"
 #include "loader/preparer.h"
@@ -54,13 +56,15 @@ class ModelLoader::Impl {
   ModelStatus GetStatus() const;
   std::vector<VersionStatus> ListVersions(Artifact artifact) const;
 
-  absl::Status Reload(Clock::time_point deadline);
-  absl::Status Rollback();
-  absl::Status Pin(uint64_t version, Clock::time_point deadline);
-  absl::Status Unpin();
+  std::vector<VersionHistory> GetHistory(size_t limit, uint64_t version) const;
 
-  absl::Status Approve(uint64_t version, Clock::time_point deadline);
-  absl::Status Reject(uint64_t version, const std::string& reason);
+  absl::Status Reload(Clock::time_point deadline);
+  absl::Status Rollback(const std::string& who);
+  absl::Status Pin(uint64_t version, Clock::time_point deadline, const std::string& who);
+  absl::Status Unpin(const std::string& who);
+
+  absl::Status Approve(uint64_t version, Clock::time_point deadline, const std::string& who);
+  absl::Status Reject(uint64_t version, const std::string& reason, const std::string& who);
   absl::StatusOr<GateReport> GetGateReport(uint64_t version) const;
 
  private:
@@ -77,6 +81,7 @@ class ModelLoader::Impl {
     uint64_t version = 0;
     TicketPtr ticket;
     bool pins = true;  // false: it was held and is approved
+    std::string who{};
   };
   // Of the version that began to serve last, or of the canary.
   struct Watch {
@@ -119,6 +124,7 @@ class ModelLoader::Impl {
   bool DoChores(Lock& lock);
   bool DeliverEvents(Lock& lock);
   bool SaveState(Lock& lock);
+  bool SaveHistory(Lock& lock);
   bool RemoveFiles(Lock& lock);
 
   void StartPoll();
@@ -156,11 +162,12 @@ class ModelLoader::Impl {
   void KeepInCache(Artifact artifact, const Prepared& prepared);
   void Forget(Artifact artifact, uint64_t version);
   bool IsWanted(uint64_t version) const;
-  void Publish(const std::shared_ptr<const Snapshot>& snapshot);
-  void ExchangeWithPrevious();
-  void SetPinned(uint64_t version);
+  std::string WhoWants(uint64_t version) const;  // for the history
+  void Publish(const std::shared_ptr<const Snapshot>& snapshot, const std::string& who);
+  void ExchangeWithPrevious(const std::string& who, const std::string& why);
+  void SetPinned(uint64_t version, const std::string& who);
   void RemoveOldVersions();
-  void RecordRejection(Rejection rejection);
+  void RecordRejection(Rejection rejection, const std::string& who = "");  // "": its gate
   void RecordGates(const Prepared& prepared);
   void CountGate(std::string_view gate, std::string_view result);
   absl::Status OnHeld(const Prepared& prepared);  // what who waits for it is told
@@ -170,19 +177,20 @@ class ModelLoader::Impl {
   bool HasEnoughRequests() const;
 
   // Brings what passed its gates to the requests, to all of them or first to a share.
-  void RollOut(const std::shared_ptr<const Snapshot>& snapshot, bool operator_asked);
+  void RollOut(const std::shared_ptr<const Snapshot>& snapshot, const std::string& who);
   bool HasCanary() const { return state_.weights.canary_version != 0; }
   void StartCanary(const std::shared_ptr<const Snapshot>& snapshot);
   void PublishDueCanary();
-  void PublishCanary();
-  void SettleCanary(const Snapshot& snapshot);
-  void StopCanary(std::string_view reason, std::string detail);
+  void PublishCanary(const std::string& who);
+  void SettleCanary(const Snapshot& snapshot, const std::string& who);
+  void StopCanary(std::string_view reason, std::string detail, const std::string& who);
   void ForgetCanary();
-  void ApproveCanary(Lock& lock);
-  void RollBackCanary();
+  void ApproveCanary(Lock& lock, const std::string& who);
+  void RollBackCanary(const std::string& who);
   // Ends the canary and rejects it for what `gate` found. False, and nothing happens, when
   // `version` is not the canary.
-  bool EndCanary(uint64_t version, std::string_view gate, std::string detail);
+  bool EndCanary(uint64_t version, std::string_view gate, std::string detail,
+                 const std::string& who = "");
   void RecordFailure(std::string_view step, uint64_t version, const absl::Status& status);
 
   // After a swap of the weights; see docs/decisions/0057.
@@ -204,7 +212,17 @@ class ModelLoader::Impl {
 
   void Changed();  // the state must be saved
   void Emit(LoaderEvent::Kind kind, uint64_t version, std::string_view reason, std::string detail,
-            Artifact artifact = Artifact::kWeights);
+            Artifact artifact = Artifact::kWeights, const std::string& who = kServer);
+
+  // For the history; Emit notes what it concerns, too.
+  static constexpr char kServer[] = "server";
+  static std::string GateOf(std::string_view name);
+  void Note(Artifact artifact, uint64_t version, HistoryStep step, const std::string& who,
+            std::string why, uint64_t unix_us = UnixMicros());
+  void NoteEvent(const LoaderEvent& event);
+  void NotePublished(Artifact artifact, const Manifest& manifest);
+  void NotePrepared(Artifact artifact, uint64_t version, const Prepared& prepared);
+  void NoteStop();
   void Finish(const TicketPtr& ticket, const absl::Status& status);
   void FinishReloads(const absl::Status& status);
   void FinishReloadsUnlessCatalogueIsNext(const absl::Status& status);
@@ -217,6 +235,7 @@ class ModelLoader::Impl {
   const std::unique_ptr<Source> catalogues_;  // null: the model has none
   const EventListener listener_;
   std::optional<Cache> cache_;
+  std::optional<HistoryFile> history_file_;  // of the loader's thread
   ModelSlot slot_;
   Cleaner cleaner_{slot_};
   std::atomic<LoadState> progress_ = LoadState::kIdle;
@@ -247,6 +266,10 @@ class ModelLoader::Impl {
   uint64_t swaps_count_ = 0;
   uint64_t serving_since_unix_us_ = 0;
   bool restore_previous_ = false;
+  History history_;
+  std::vector<HistoryEvent> unsaved_history_;
+  Clock::time_point next_history_save_;
+  bool history_failing_ = false;
   std::vector<std::pair<Artifact, uint64_t>> removals_;
   std::vector<LoaderEvent> events_;
   std::map<std::pair<std::string, std::string>, uint64_t> gate_results_;  // by gate and result

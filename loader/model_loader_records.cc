@@ -29,8 +29,14 @@ bool ModelLoader::Impl::IsWanted(uint64_t version) const {
   return newest_ && version == newest_->version;
 }
 
-void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot) {
-  SettleCanary(*snapshot);
+std::string ModelLoader::Impl::WhoWants(uint64_t version) const {
+  if (pin_request_ && pin_request_->version == version) return pin_request_->who;
+  return version == state_.weights.pinned_version ? kSomeOperator : kServer;
+}
+
+void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot,
+                                const std::string& who) {
+  SettleCanary(*snapshot, who);
   if (state_.weights.serving_version != 0) ++swaps_count_;
   slot_.Publish(snapshot);
   for (const Artifact artifact : {Artifact::kWeights, Artifact::kCatalogue}) {
@@ -42,10 +48,12 @@ void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot)
     state.set_aside_version = 0;
     state.rejections.erase(version);
     if (artifact == Artifact::kWeights) EndHold(version);
+    Note(artifact, state.previous_version, HistoryStep::kEnded, who,
+         absl::StrCat("version ", version, " serves"));
     Emit(Kind::kPublished, version, "",
          state.previous_version == 0 ? "the first version"
                                      : absl::StrCat("after version ", state.previous_version),
-         artifact);
+         artifact, who);
   }
   serving_since_unix_us_ = UnixMicros();
   restore_previous_ = false;
@@ -55,23 +63,30 @@ void ModelLoader::Impl::Publish(const std::shared_ptr<const Snapshot>& snapshot)
   Changed();
 }
 
-void ModelLoader::Impl::ExchangeWithPrevious() {
-  StopCanary("exchanged", "what it was to replace serves no more");
+void ModelLoader::Impl::ExchangeWithPrevious(const std::string& who, const std::string& why) {
+  StopCanary("exchanged", "what it was to replace serves no more", who);
   watch_.reset();
   slot_.Rollback();
-  std::swap(state_.weights.serving_version, state_.weights.previous_version);
-  std::swap(state_.catalogue.serving_version, state_.catalogue.previous_version);
+  for (const Artifact artifact : {Artifact::kWeights, Artifact::kCatalogue}) {
+    CacheState& state = StateOf(artifact);
+    if (state.serving_version == state.previous_version) continue;
+    std::swap(state.serving_version, state.previous_version);
+    Note(artifact, state.previous_version, HistoryStep::kEnded, who,
+         absl::StrCat(why, ": version ", state.serving_version, " serves"));
+    Note(artifact, state.serving_version, HistoryStep::kServed, who,
+         absl::StrCat(why, ": instead of version ", state.previous_version));
+  }
   EndHold(state_.weights.serving_version);
   serving_since_unix_us_ = UnixMicros();
   ++swaps_count_;
   Changed();
 }
 
-void ModelLoader::Impl::SetPinned(uint64_t version) {
+void ModelLoader::Impl::SetPinned(uint64_t version, const std::string& who) {
   if (std::exchange(state_.weights.pinned_version, version) == version) return;
-  StopCanary("pin", absl::StrCat("version ", version, " is pinned"));
+  StopCanary("pin", absl::StrCat("version ", version, " is pinned"), who);
   watch_.reset();
-  Emit(Kind::kPinned, version, "", "it serves until it is unpinned");
+  Emit(Kind::kPinned, version, "", "it serves until it is unpinned", Artifact::kWeights, who);
   Changed();
 }
 
@@ -94,12 +109,13 @@ void ModelLoader::Impl::Forget(Artifact artifact, uint64_t version) {
   removals_.emplace_back(artifact, version);
 }
 
-void ModelLoader::Impl::RecordRejection(Rejection rejection) {
+void ModelLoader::Impl::RecordRejection(Rejection rejection, const std::string& who) {
   last_error_ = absl::StrCat("version ", rejection.version, " was rejected: ", rejection.detail);
   const auto known = state_.weights.rejections.find(rejection.version);
   if (known != state_.weights.rejections.end() && known->second == rejection) return;
   CountGate(rejection.gate, "rejected");
-  Emit(Kind::kRejected, rejection.version, rejection.gate, rejection.detail);
+  Emit(Kind::kRejected, rejection.version, rejection.gate, rejection.detail, Artifact::kWeights,
+       who.empty() ? GateOf(rejection.gate) : who);
   AddRejection(std::move(rejection), state_.weights);
   Changed();
 }
@@ -129,9 +145,10 @@ void ModelLoader::Impl::Changed() {
 }
 
 void ModelLoader::Impl::Emit(Kind kind, uint64_t version, std::string_view reason,
-                             std::string detail, Artifact artifact) {
+                             std::string detail, Artifact artifact, const std::string& who) {
   events_.push_back(
-      {kind, options_.model, version, std::string(reason), std::move(detail), artifact});
+      {kind, options_.model, version, std::string(reason), std::move(detail), artifact, who});
+  NoteEvent(events_.back());
   wake_.notify_one();
 }
 
@@ -167,9 +184,10 @@ void ModelLoader::Impl::AwaitSaved(Lock& lock, Clock::duration patience) {
 
 bool ModelLoader::Impl::DoChores(Lock& lock) {
   const bool saved = SaveState(lock);
+  const bool noted = SaveHistory(lock);
   const bool delivered = DeliverEvents(lock);
   const bool removed = RemoveFiles(lock);
-  return saved || delivered || removed;
+  return saved || noted || delivered || removed;
 }
 
 bool ModelLoader::Impl::SaveState(Lock& lock) {

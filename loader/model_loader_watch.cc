@@ -128,7 +128,8 @@ void ModelLoader::Impl::EndWatch() {
   state_.weights.rolled_back_version = 0;
   Emit(Kind::kWatchPassed, watch.version, kWatchGate,
        absl::StrCat("beside version ", watch.before, ", with ", watch.replayed_count,
-                    " of its requests answered by both"));
+                    " of its requests answered by both"),
+       Artifact::kWeights, GateOf(kWatchGate));
   Changed();
 }
 
@@ -153,7 +154,7 @@ void ModelLoader::Impl::FailWatch(GateReport report) {
     rejection.size_bytes = cached->second.size_bytes;
     rejection.published_unix_us = cached->second.published_unix_us;
   }
-  ExchangeWithPrevious();  // ends the watch
+  ExchangeWithPrevious(GateOf(kWatchGate), "rolled back");  // ends the watch
   ++automatic_rollbacks_count_;
   state_.weights.rolled_back_version = report.version;
   last_error_ = absl::StrCat("version ", report.version, " was rolled back: ", report.detail);
@@ -165,8 +166,10 @@ void ModelLoader::Impl::FailWatch(GateReport report) {
                       artifact == Artifact::kWeights ? ", which is rejected: "
                                                      : ", together with the weights: ",
                       report.detail),
-         artifact);
+         artifact, GateOf(kWatchGate));
   }
+  Note(Artifact::kWeights, report.version, HistoryStep::kRejected, GateOf(kWatchGate),
+       report.detail);
   AddRejection(std::move(rejection), state_.weights);
   Changed();
 }
@@ -181,7 +184,8 @@ void ModelLoader::Impl::Complain(const GateReport& report) {
   watch_->failing = true;
   watch_->next_complaint = Clock::now() + kComplaintInterval;
   failing_watch_version_ = report.version;
-  Emit(Kind::kWatchFailed, report.version, kWatchGate, last_error_);
+  Emit(Kind::kWatchFailed, report.version, kWatchGate, last_error_, Artifact::kWeights,
+       GateOf(kWatchGate));
 }
 
 }  // namespace fmserve::loader

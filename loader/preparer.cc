@@ -116,7 +116,9 @@ Prepared Preparer::FetchWhole(const PrepareJob& job, model::Checkpoint checkpoin
 Prepared Preparer::Keep(const PrepareJob& fetched, const std::string& fingerprint,
                         model::AtomicFile& file, model::Checkpoint checkpoint,
                         const Progress& progress) {
+  const int64_t fetched_unix_us = absl::ToUnixMicros(absl::Now());
   Prepared prepared = Verify(fetched, file.temporary_path(), fingerprint, checkpoint, progress);
+  prepared.fetched_unix_us = static_cast<uint64_t>(fetched_unix_us);
   prepared.manifest.deltas.clear();  // of no use to who has the file
   if (prepared.outcome != Outcome::kReady && prepared.outcome != Outcome::kHeld) return prepared;
   if (absl::Status committed = file.Commit(); !committed.ok()) return Fail(std::move(committed));

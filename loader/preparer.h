@@ -55,8 +55,9 @@ struct Prepared {
   std::optional<Manifest> other_catalogue{};  // kReady: the one that was taken, in the cache, too
   std::string_view held_by{};                 // kHeld: kShadowGate or kRolloutGate, and why
   std::string held_why{};
-  Rejection rejection{};   // kRejected: the content is to blame
-  absl::Status failure{};  // kFailed: for a passing reason; or what a checkpoint said
+  Rejection rejection{};         // kRejected: the content is to blame
+  absl::Status failure{};        // kFailed: for a passing reason; or what a checkpoint said
+  uint64_t fetched_unix_us = 0;  // 0: it came from the cache, or did not come
   std::vector<std::string_view> gates_passed{};
   std::optional<GateReport> report{};  // when the shadow gate was asked
   std::optional<DeltaReport> delta{};  // when the manifest had deltas and the file was fetched

@@ -74,7 +74,8 @@ void LogLoaderEvent(const loader::LoaderEvent& event) {
        {"artifact", loader::ArtifactName(event.artifact)},
        {"version", event.version},
        {"reason", event.reason},
-       {"detail", event.detail}});
+       {"detail", event.detail},
+       {"who", event.who}});
 }
 
 void RedirectGrpcLog() { gpr_set_log_function(LogForGrpc); }

@@ -1,8 +1,10 @@
 #include "server/operator_service.h"
 
 #include <chrono>
+#include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "model/text.h"
 #include "server/grpc_util.h"
@@ -15,6 +17,18 @@ namespace {
 using loader::ModelLoader;
 
 constexpr size_t kMaxLoggedRequestBytes = 1200;  // the longest reason fits
+constexpr uint32_t kDefaultHistoryVersions = 20;
+constexpr uint32_t kMaxHistoryVersions = 1000;
+
+// For the history: who a peer says it is when TLS has proved it, else where it calls from.
+std::string Operator(const grpc::ServerContext& context) {
+  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+  if (auth != nullptr && auth->IsPeerAuthenticated() && !auth->GetPeerIdentity().empty()) {
+    const grpc::string_ref identity = auth->GetPeerIdentity().front();
+    return absl::StrCat("operator ", absl::string_view(identity.data(), identity.size()));
+  }
+  return absl::StrCat("operator ", context.peer());
+}
 
 std::chrono::steady_clock::time_point Deadline(const grpc::ServerContext& context) {
   return std::chrono::steady_clock::now() + TimeLeft(context);
@@ -77,34 +91,34 @@ grpc::Status OperatorService::Rollback(grpc::ServerContext* context,
                                        const v1::RollbackRequest* request,
                                        v1::RollbackResponse* response) {
   return Pull("rollback", models_, *context, *request, response,
-              [](ModelLoader& loader) { return loader.Rollback(); });
+              [&](ModelLoader& loader) { return loader.Rollback(Operator(*context)); });
 }
 
 grpc::Status OperatorService::Pin(grpc::ServerContext* context, const v1::PinRequest* request,
                                   v1::PinResponse* response) {
   return Pull("pin", models_, *context, *request, response, [&](ModelLoader& loader) {
-    return loader.Pin(request->version(), Deadline(*context));
+    return loader.Pin(request->version(), Deadline(*context), Operator(*context));
   });
 }
 
 grpc::Status OperatorService::Unpin(grpc::ServerContext* context, const v1::UnpinRequest* request,
                                     v1::UnpinResponse* response) {
   return Pull("unpin", models_, *context, *request, response,
-              [](ModelLoader& loader) { return loader.Unpin(); });
+              [&](ModelLoader& loader) { return loader.Unpin(Operator(*context)); });
 }
 
 grpc::Status OperatorService::Approve(grpc::ServerContext* context,
                                       const v1::ApproveRequest* request,
                                       v1::ApproveResponse* response) {
   return Pull("approve", models_, *context, *request, response, [&](ModelLoader& loader) {
-    return loader.Approve(request->version(), Deadline(*context));
+    return loader.Approve(request->version(), Deadline(*context), Operator(*context));
   });
 }
 
 grpc::Status OperatorService::Reject(grpc::ServerContext* context, const v1::RejectRequest* request,
                                      v1::RejectResponse* response) {
   return Pull("reject", models_, *context, *request, response, [&](ModelLoader& loader) {
-    return loader.Reject(request->version(), request->reason());
+    return loader.Reject(request->version(), request->reason(), Operator(*context));
   });
 }
 
@@ -117,6 +131,23 @@ grpc::Status OperatorService::GetGateReport(grpc::ServerContext* /*context*/,
       model->loader->GetGateReport(request->version());
   if (report.ok()) SetGateReport(*report, response->mutable_report());
   return ToGrpcStatus(report.status());
+}
+
+grpc::Status OperatorService::ListHistory(grpc::ServerContext* /*context*/,
+                                          const v1::ListHistoryRequest* request,
+                                          v1::ListHistoryResponse* response) {
+  const ServedModel* model = models_.Find(request->model());
+  if (model == nullptr) return ToGrpcStatus(models_.UnknownModelError(request->model()));
+  if (request->limit() > kMaxHistoryVersions) {
+    return ToGrpcStatus(absl::InvalidArgumentError(absl::StrCat(
+        "limit: ", request->limit(), " versions; at most ", kMaxHistoryVersions, " are allowed")));
+  }
+  const uint32_t limit = request->limit() == 0 ? kDefaultHistoryVersions : request->limit();
+  for (const loader::VersionHistory& history :
+       model->loader->GetHistory(limit, request->version())) {
+    SetVersionHistory(history, response->add_versions());
+  }
+  return grpc::Status::OK;
 }
 
 }  // namespace fmserve::server

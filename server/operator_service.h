@@ -32,6 +32,8 @@ class OperatorService : public v1::OperatorService::Service {
                       v1::RejectResponse* response) override;
   grpc::Status GetGateReport(grpc::ServerContext* context, const v1::GetGateReportRequest* request,
                              v1::GetGateReportResponse* response) override;
+  grpc::Status ListHistory(grpc::ServerContext* context, const v1::ListHistoryRequest* request,
+                           v1::ListHistoryResponse* response) override;
 
  private:
   const ServedModels& models_;

@@ -45,6 +45,12 @@ v1::VersionState ToProto(loader::VersionState state) {
   return v1::VERSION_STATE_UNSPECIFIED;
 }
 
+// The protocol has the same steps in the same order, behind its first, "unspecified".
+v1::HistoryStep ToProto(loader::HistoryStep step) {
+  return static_cast<v1::HistoryStep>(static_cast<int>(step) + 1);
+}
+static_assert(v1::HistoryStep_MAX == static_cast<int>(loader::kHistoryStepsCount));
+
 v1::GateVerdict ToProto(loader::GateReport::Verdict verdict) {
   switch (verdict) {
     case loader::GateReport::Verdict::kPassed:
@@ -105,6 +111,18 @@ void SetVersion(const loader::VersionStatus& version, v1::Version* out) {
   out->set_size_bytes(version.size_bytes);
   SetTime(version.published_unix_us, *out, &v1::Version::mutable_published);
   out->set_sha256(version.sha256);
+}
+
+void SetVersionHistory(const loader::VersionHistory& history, v1::VersionHistory* out) {
+  out->set_version(history.version);
+  out->set_of_catalogue(history.artifact == loader::Artifact::kCatalogue);
+  for (const loader::HistoryEvent& event : history.events) {
+    v1::HistoryEvent* const message = out->add_events();
+    message->set_step(ToProto(event.step));
+    SetTime(event.unix_us, *message, &v1::HistoryEvent::mutable_time);
+    message->set_who(event.who);
+    message->set_why(event.why);
+  }
 }
 
 void SetGateReport(const loader::GateReport& report, v1::GateReport* out) {

@@ -10,6 +10,7 @@ namespace fmserve::server {
 
 void SetModel(const ServedModel& model, bool is_default, v1::Model* out);
 void SetVersion(const loader::VersionStatus& version, v1::Version* out);
+void SetVersionHistory(const loader::VersionHistory& history, v1::VersionHistory* out);
 void SetGateReport(const loader::GateReport& report, v1::GateReport* out);
 
 }  // namespace fmserve::server

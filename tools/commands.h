@@ -36,6 +36,7 @@ AddCommand AddUnpin;
 AddCommand AddApprove;
 AddCommand AddReject;
 AddCommand AddGateReport;
+AddCommand AddHistory;
 AddCommand AddRequest;
 AddCommand AddLoad;
 AddCommand AddGenerate;

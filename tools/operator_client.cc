@@ -91,6 +91,15 @@ absl::StatusOr<Model> OperatorClient::Reject(const std::string& model, uint64_t 
   return CallOnModel(&OperatorService::Stub::Reject, std::move(request), model);
 }
 
+absl::StatusOr<fmserve::v1::ListHistoryResponse> OperatorClient::ListHistory(
+    const std::string& model, uint32_t limit, uint64_t version) {
+  fmserve::v1::ListHistoryRequest request;
+  request.set_model(model);
+  request.set_limit(limit);
+  request.set_version(version);
+  return Call(&OperatorService::Stub::ListHistory, request);
+}
+
 absl::StatusOr<fmserve::v1::GateReport> OperatorClient::GetGateReport(const std::string& model,
                                                                       uint64_t version) {
   fmserve::v1::GetGateReportRequest request;

@@ -29,6 +29,9 @@ class OperatorClient {
   absl::StatusOr<fmserve::v1::Model> Approve(const std::string& model, uint64_t version);
   absl::StatusOr<fmserve::v1::Model> Reject(const std::string& model, uint64_t version,
                                             const std::string& reason);
+  // At most `limit` versions (0: the server's default); of `version` alone unless that is 0.
+  absl::StatusOr<fmserve::v1::ListHistoryResponse> ListHistory(const std::string& model,
+                                                               uint32_t limit, uint64_t version);
   // `version` 0: that which is held, or was judged last.
   absl::StatusOr<fmserve::v1::GateReport> GetGateReport(const std::string& model, uint64_t version);
 

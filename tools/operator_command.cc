@@ -15,7 +15,7 @@ void AddOperatorOptions(CLI::App& command, OperatorArguments& arguments, ModelOp
   command.add_option("--target", arguments.target, "Server: HOST:PORT or unix:PATH")
       ->capture_default_str()
       ->type_name("ADDRESS");
-  command.add_option("--model", arguments.model, "Name of the model")
+  command.add_option("model,--model", arguments.model, "Name of the model")
       ->required(model == ModelOption::kRequired)
       ->type_name("NAME");
   AddDurationOption(command, "--timeout", arguments.timeout,

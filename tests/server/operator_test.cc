@@ -84,6 +84,31 @@ TEST_F(OperatorTest, RollsBackPinsAndUnpins) {
   EXPECT_EQ(model_.pinned_version(), 0U);
 }
 
+TEST_F(OperatorTest, SeesTheHistoryOfAModel) {
+  server_.Start();
+  server_.PublishAndLoad("ctr", 1);
+  server_.PublishAndLoad("ctr", 2);
+  ASSERT_TRUE(Rollback().ok());
+  const auto list = [this](const std::string& model, uint32_t limit,
+                           v1::ListHistoryResponse* response) {
+    grpc::ClientContext context;
+    v1::ListHistoryRequest request;
+    request.set_model(model);
+    request.set_limit(limit);
+    return server_.operators().ListHistory(&context, request, response);
+  };
+  v1::ListHistoryResponse history;
+  ASSERT_TRUE(list("ctr", 0, &history).ok());
+  ASSERT_EQ(history.versions_size(), 2);
+  EXPECT_EQ(history.versions(0).version(), 2U);
+  const v1::HistoryEvent& last = *history.versions(1).events().rbegin();
+  EXPECT_EQ(last.step(), v1::HISTORY_STEP_SERVED);
+  EXPECT_THAT(last.who(), ::testing::StartsWith("operator "));
+  EXPECT_EQ(last.why(), "rolled back: instead of version 2");
+  EXPECT_THAT(list("ctr", 1001, &history).error_message(), HasSubstr("at most 1000"));
+  EXPECT_EQ(list("ctx", 1, &history).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
 TEST_F(OperatorTest, SeesModelsAndVersions) {
   server_.Start();
   server_.PublishAndLoad("ctr", 1);
