@@ -46,17 +46,19 @@ int RunEval(const EvalArguments& arguments) {
   if (!opened.ok()) return Fail("eval", opened.status());
   std::vector<float> predictions;
   std::vector<float> labels;
+  std::vector<float> weights;
   Progress progress("scoring", 0);
   const absl::Status status = ScoreTable(*opened, arguments.data, trainer::Labels::kRequired,
                                          [&](const trainer::Row& row, float score) {
                                            predictions.push_back(opened->scorer->Predict(score));
                                            labels.push_back(*row.label);
+                                           weights.push_back(row.weight);
                                            progress.Update(labels.size());
                                          });
   progress.Clear();
   if (!status.ok()) return Fail("eval", status);
   const trainer::Metrics metrics =
-      trainer::ComputeMetrics(opened->file->info().task, predictions, labels);
+      trainer::ComputeMetrics(opened->file->info().task, predictions, labels, weights);
   if (arguments.json) {
     PrintJson(ToJson(metrics));
   } else {

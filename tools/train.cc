@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -20,9 +21,11 @@
 #include "tools/json_output.h"
 #include "tools/progress.h"
 #include "tools/quantization_option.h"
+#include "tools/train_options.h"
 #include "tools/train_report.h"
 #include "trainer/dataset.h"
 #include "trainer/fit.h"
+#include "trainer/gibbs.h"
 #include "trainer/pack.h"
 #include "trainer/schema_yaml.h"
 #include "trainer/table_scorer.h"
@@ -30,22 +33,28 @@
 namespace fmserve::tools {
 namespace {
 
+constexpr double kMaxMeansLossPercent = 0.5;
+
 // Calls read(options) with a progress bar.
 template <typename Read>
 auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, Read read) {
   Progress progress(absl::StrCat("reading ", path), 0);
   trainer::ReadOptions options;
   options.seed = arguments.fit.learner.seed;
+  options.negatives = arguments.fit.learner.negatives;
   options.progress = [&](uint64_t rows) { progress.Update(rows); };
   return read(options);
 }
 
-trainer::FitResult FitWithProgress(const TrainArguments& arguments,
-                                   const trainer::TrainingData& data,
-                                   const trainer::Examples* valid) {
+absl::StatusOr<trainer::FitResult> FitWithProgress(const TrainArguments& arguments,
+                                                   const trainer::TrainingData& data,
+                                                   const trainer::Examples* valid) {
   const size_t rows = data.examples.size();
   const trainer::FitOptions& options = arguments.fit;
-  Progress progress("training", uint64_t{options.epochs} * rows);
+  const bool gibbs = arguments.method == kGibbs;
+  const uint64_t epochs =
+      gibbs ? uint64_t{arguments.gibbs.burn_in} + arguments.gibbs.draws : options.epochs;
+  Progress progress("training", epochs * rows);
   const trainer::FitObserver observer = {
       .progress = [&](uint32_t epoch,
                       size_t examples) { progress.Update((epoch - 1) * rows + examples); },
@@ -54,7 +63,30 @@ trainer::FitResult FitWithProgress(const TrainArguments& arguments,
             progress.Clear();
             std::cerr << EpochText(options.learner.task, report) << "\n";
           }};
-  return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer);
+  if (!gibbs) return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer);
+  std::vector<uint8_t> fields;
+  for (size_t row = 0; row < data.vocabulary.size(); ++row)
+    fields.push_back(data.vocabulary[row].field);
+  return trainer::SampleGibbs(arguments.gibbs, fields, data.examples, valid, observer);
+}
+
+// What a server can serve of a Bayesian model must be nearly as good as that.
+absl::Status CheckMeans(const trainer::FitResult& result) {
+  const std::optional<double> bayesian_rmse = result.epochs.back().bayesian_rmse;
+  if (!bayesian_rmse) return absl::OkStatus();
+  const double rmse = *result.best().valid->rmse;
+  const double loss_percent = 100.0 * (rmse / *bayesian_rmse - 1.0);
+  const std::string figures = absl::StrFormat(
+      "the means of the draws have an RMSE of %.4f on the validation rows, %.2f %% above the %.4f "
+      "of the mean prediction",
+      rmse, loss_percent, *bayesian_rmse);
+  if (loss_percent < kMaxMeansLossPercent) {
+    std::cerr << figures << "\n";
+    return absl::OkStatus();
+  }
+  return absl::AbortedError(absl::StrFormat(
+      "%s: over %.1f %%, so nothing was written; try a smaller --k, other --draws, or --method sgd",
+      figures, kMaxMeansLossPercent));
 }
 
 // Opens the file that was written as a server would, and scores its goldens.
@@ -75,11 +107,24 @@ absl::Status CheckFolderOf(const std::string& out) {
   return absl::ErrnoToStatus(errno, absl::StrCat(out, ": cannot write to its folder"));
 }
 
+absl::Status CheckTask(const TrainArguments& arguments, model::Task task) {
+  const trainer::FitOptions& fit = arguments.fit;
+  if (task == model::Task::kBinary && arguments.method == kGibbs)
+    return absl::InvalidArgumentError("--method gibbs: only of a regression");
+  if (task == model::Task::kBinary) return absl::OkStatus();
+  if (fit.learner.negatives < 1.0)
+    return absl::InvalidArgumentError("--negatives: only a binary task has them");
+  if (fit.stop_on == trainer::StopMetric::kAuc)
+    return absl::InvalidArgumentError("--stop-on auc: only a binary task has an AUC");
+  return absl::OkStatus();
+}
+
 // Reads, learns, writes and checks.
 absl::StatusOr<Json> Train(TrainArguments& arguments) {
   if (absl::Status status = CheckFolderOf(arguments.out); !status.ok()) return status;
   absl::StatusOr<trainer::TrainingSchema> schema = trainer::ReadSchemaYaml(arguments.schema);
   if (!schema.ok()) return schema.status();
+  if (absl::Status status = CheckTask(arguments, schema->task); !status.ok()) return status;
   arguments.fit.learner.task = arguments.pack.task = schema->task;
   TrainRun run{.schema = *std::move(schema), .data = {}, .read_seconds = 0.0, .fit = {}};
 
@@ -104,12 +149,16 @@ absl::StatusOr<Json> Train(TrainArguments& arguments) {
     valid = *std::move(examples);
   }
 
-  run.fit = FitWithProgress(arguments, run.data, valid ? &*valid : nullptr);
+  absl::StatusOr<trainer::FitResult> fit =
+      FitWithProgress(arguments, run.data, valid ? &*valid : nullptr);
+  if (!fit.ok()) return fit.status();
+  run.fit = *std::move(fit);
   if (run.fit.best_epoch == 0) {
     return absl::AbortedError(
         "the loss is not finite; try a smaller --learning-rate, and "
         "transforms (log, standardise, buckets) for fields with large numbers");
   }
+  if (absl::Status status = CheckMeans(run.fit); !status.ok()) return status;
   arguments.pack.created_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
   const absl::Status written = trainer::Pack(arguments.pack, run.data, run.fit.parameters,
                                              TrainMetadata(arguments, run), arguments.out);
@@ -135,46 +184,6 @@ int RunTrain(TrainArguments arguments) {
   return kDone;
 }
 
-void AddLearnerOptions(CLI::App& command, trainer::FitOptions& fit) {
-  trainer::LearnerOptions& learner = fit.learner;
-  const CLI::Range at_least_0(0.0, 1e30);
-  const CLI::Range positive(1e-30, 1e30);
-  command.add_option("--k", learner.k, "Factors per feature")
-      ->check(CLI::Range(1U, model::kMaxK))
-      ->capture_default_str();
-  command.add_option("--epochs", fit.epochs, "At most so many passes over the rows")
-      ->check(CLI::Range(1U, 1000U))
-      ->capture_default_str();
-  command
-      .add_option("--patience", fit.patience,
-                  "Stop after so many epochs without a better validation loss")
-      ->check(CLI::Range(1U, 1000U))
-      ->capture_default_str();
-  command.add_option("--learning-rate", learner.learning_rate, "Step size of AdaGrad")
-      ->check(positive)
-      ->capture_default_str();
-  command.add_option("--l2-linear", learner.l2_linear, "L2 penalty on linear weights")
-      ->check(at_least_0)
-      ->capture_default_str();
-  command.add_option("--l2-factors", learner.l2_factors, "L2 penalty on factors")
-      ->check(at_least_0)
-      ->capture_default_str();
-  command
-      .add_option("--init-stddev", learner.init_stddev,
-                  "Standard deviation of the factors at the start")
-      ->check(positive)
-      ->capture_default_str();
-  command
-      .add_option("--init-accumulator", learner.init_accumulator,
-                  "Sums of squared gradients at the start")
-      ->check(positive)
-      ->capture_default_str();
-  command.add_option("--threads", learner.threads, "Threads; one alone repeats itself bit by bit")
-      ->check(CLI::Range(1U, 1024U))
-      ->capture_default_str();
-  command.add_option("--seed", learner.seed, "Seed of everything random")->capture_default_str();
-}
-
 }  // namespace
 
 void AddTrain(CLI::App& app, int& exit_code) {
@@ -198,7 +207,7 @@ void AddTrain(CLI::App& app, int& exit_code) {
   command->add_option("--kind", arguments->kind, "Kind of model")
       ->check(CLI::IsMember({"fm"}))
       ->capture_default_str();
-  AddLearnerOptions(*command, arguments->fit);
+  AddMethodOptions(*command, *arguments);
   AddQuantizationOption(*command, "--quantization", arguments->pack.quantization,
                         "How factors are stored");
   command->add_flag("--no-names", arguments->no_names,

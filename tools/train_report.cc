@@ -27,6 +27,40 @@ uint64_t PeakMemoryBytes() {
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
+model::Metadata SgdMetadata(const trainer::FitOptions& fit) {
+  const trainer::LearnerOptions& learner = fit.learner;
+  return {{"option.k", absl::StrCat(learner.k)},
+          {"option.epochs", absl::StrCat(fit.epochs)},
+          {"option.patience", absl::StrCat(fit.patience)},
+          {"option.learning_rate", absl::StrCat(learner.learning_rate)},
+          {"option.l2_linear", absl::StrCat(learner.l2_linear)},
+          {"option.l2_factors", absl::StrCat(learner.l2_factors)},
+          {"option.init_stddev", absl::StrCat(learner.init_stddev)},
+          {"option.init_accumulator", absl::StrCat(learner.init_accumulator)},
+          {"option.step_decay", absl::StrCat(learner.step_decay)},
+          {"option.negatives", absl::StrCat(learner.negatives)},
+          {"option.stop_on", fit.stop_on == trainer::StopMetric::kAuc ? "auc" : "loss"},
+          {"option.threads", absl::StrCat(learner.threads)},
+          {"option.seed", absl::StrCat(learner.seed)},
+          {std::string(trainer::kStartMetadataName), trainer::DescribeStart(learner)}};
+}
+
+model::Metadata GibbsMetadata(const trainer::GibbsOptions& gibbs) {
+  return {{"option.k", absl::StrCat(gibbs.k)},
+          {"option.draws", absl::StrCat(gibbs.draws)},
+          {"option.burn_in", absl::StrCat(gibbs.burn_in)},
+          {"option.init_stddev", absl::StrCat(gibbs.init_stddev)},
+          {"option.seed", absl::StrCat(gibbs.seed)}};
+}
+
+model::Metadata OptionMetadata(const TrainArguments& arguments) {
+  model::Metadata metadata = {{"option.kind", arguments.kind}, {"option.method", arguments.method}};
+  const bool gibbs = arguments.method == kGibbs;
+  for (auto& option : gibbs ? GibbsMetadata(arguments.gibbs) : SgdMetadata(arguments.fit))
+    metadata.push_back(std::move(option));
+  return metadata;
+}
+
 }  // namespace
 
 std::string EpochText(model::Task task, const trainer::EpochReport& report) {
@@ -37,6 +71,8 @@ std::string EpochText(model::Task task, const trainer::EpochReport& report) {
     absl::StrAppendFormat(&text, "  valid %s %.5f", binary ? "logloss" : "rmse",
                           trainer::Loss(task, *report.valid));
     if (report.valid->auc) absl::StrAppendFormat(&text, " auc %.5f", *report.valid->auc);
+    if (report.bayesian_rmse)
+      absl::StrAppendFormat(&text, "  mean prediction %.5f", *report.bayesian_rmse);
   }
   absl::StrAppendFormat(&text, "  %.1f s%s", report.seconds, report.best ? "" : "  (no better)");
   return text;
@@ -47,7 +83,6 @@ model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& r
   const auto file_name = [](const std::string& path) {
     return std::filesystem::path(path).filename().string();
   };
-  const trainer::LearnerOptions& learner = arguments.fit.learner;
   model::Metadata metadata = {{std::string(trainer::kSchemaMetadataName), run.schema.yaml},
                               {"data.train.file", file_name(arguments.train)}};
   if (!arguments.valid.empty()) {
@@ -55,19 +90,7 @@ model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& r
     metadata.emplace_back("data.valid.rows", absl::StrCat(result.best().valid->rows));
   }
   for (auto& entry : trainer::DescribeData(run.data)) metadata.push_back(std::move(entry));
-  metadata.insert(metadata.end(),
-                  {{"option.kind", arguments.kind},
-                   {"option.k", absl::StrCat(learner.k)},
-                   {"option.epochs", absl::StrCat(arguments.fit.epochs)},
-                   {"option.patience", absl::StrCat(arguments.fit.patience)},
-                   {"option.learning_rate", absl::StrCat(learner.learning_rate)},
-                   {"option.l2_linear", absl::StrCat(learner.l2_linear)},
-                   {"option.l2_factors", absl::StrCat(learner.l2_factors)},
-                   {"option.init_stddev", absl::StrCat(learner.init_stddev)},
-                   {"option.init_accumulator", absl::StrCat(learner.init_accumulator)},
-                   {"option.threads", absl::StrCat(learner.threads)},
-                   {"option.seed", absl::StrCat(learner.seed)},
-                   {std::string(trainer::kStartMetadataName), trainer::DescribeStart(learner)}});
+  for (auto& option : OptionMetadata(arguments)) metadata.push_back(std::move(option));
   for (const trainer::EpochReport& report : result.epochs) {
     const std::string prefix = absl::StrCat("metric.epoch.", report.epoch, ".");
     metadata.emplace_back(prefix + "train.loss", absl::StrCat(report.train_loss));
@@ -79,6 +102,8 @@ model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& r
   metadata.emplace_back("metric.best_epoch", absl::StrCat(result.best_epoch));
   metadata.emplace_back("metric.train.loss", absl::StrCat(result.best().train_loss));
   if (result.best().valid) AddMetrics("metric.valid.", *result.best().valid, metadata);
+  if (const auto& bayesian = result.epochs.back().bayesian_rmse)
+    metadata.emplace_back("metric.valid.bayesian_rmse", absl::StrCat(*bayesian));
   return metadata;
 }
 
@@ -94,7 +119,7 @@ Json TrainSummary(const TrainArguments& arguments, const TrainRun& run,
                {"rows", examples.size()},
                {"features", run.data.vocabulary.size()},
                {"nonzeros", examples.entries.size()},
-               {"k", arguments.fit.learner.k},
+               {"k", result.parameters.k},
                {"quantization", model::Name(arguments.pack.quantization)},
                {"epochs", result.epochs.size()},
                {"best_epoch", result.best_epoch},
@@ -108,6 +133,7 @@ Json TrainSummary(const TrainArguments& arguments, const TrainRun& run,
                {"file_bytes", std::filesystem::file_size(arguments.out)},
                {"goldens", goldens.goldens},
                {"golden_max_error", goldens.max_error}};
+  if (const auto& bayesian = result.epochs.back().bayesian_rmse) json["bayesian_rmse"] = *bayesian;
   json["valid"] = result.best().valid ? ToJson(*result.best().valid) : Json(nullptr);
   return json;
 }

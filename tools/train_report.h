@@ -9,11 +9,15 @@
 #include "tools/json_output.h"
 #include "trainer/dataset.h"
 #include "trainer/fit.h"
+#include "trainer/gibbs.h"
 #include "trainer/pack.h"
 #include "trainer/schema_yaml.h"
 #include "trainer/table_scorer.h"
 
 namespace fmserve::tools {
+
+inline constexpr char kSgd[] = "sgd";
+inline constexpr char kGibbs[] = "gibbs";
 
 struct TrainArguments {
   std::string schema;
@@ -21,7 +25,9 @@ struct TrainArguments {
   std::string valid;  // "": none
   std::string out;
   std::string kind = "fm";
+  std::string method = kSgd;
   trainer::FitOptions fit;
+  trainer::GibbsOptions gibbs;
   trainer::PackOptions pack;
   bool no_names = false;
   bool json = false;

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "model/dictionary.h"
 #include "trainer/measure.h"
 #include "trainer/row_encoder.h"
 #include "trainer/row_reader.h"
@@ -64,8 +66,28 @@ absl::Status ForEachRow(const std::string& path, const TrainingSchema& schema,
   }
 }
 
-void CloseExample(float label, Examples& examples) {
-  examples.labels.push_back(label);
+// Whether a row is among the share of its kind that is kept: the same ones for one seed.
+class NegativeSample {
+ public:
+  NegativeSample(uint64_t seed, double share) : seed_(seed), share_(share) {}
+
+  bool Keeps(const Row& row) {
+    ++rows_count_;
+    if (share_ >= 1.0 || *row.label != 0.0F) return true;
+    const uint64_t hash =
+        model::DictionaryHash::Mix(model::DictionaryHash::Mix(seed_) + rows_count_);
+    return static_cast<double>(hash >> 11) * 0x1p-53 < share_;
+  }
+
+ private:
+  const uint64_t seed_;
+  const double share_;
+  uint64_t rows_count_ = 0;
+};
+
+void CloseExample(const Row& row, bool weighted, Examples& examples) {
+  examples.labels.push_back(*row.label);
+  if (weighted) examples.weights.push_back(row.weight);
   examples.ends.push_back(examples.entries.size());
 }
 
@@ -73,6 +95,9 @@ void CloseExample(float label, Examples& examples) {
 absl::Status CheckSizes(const std::string& path, const Examples& examples) {
   if (examples.size() == 0)
     return absl::InvalidArgumentError(absl::StrCat(path, ": there are no rows"));
+  const bool counts = examples.weights.empty() ||
+                      absl::c_any_of(examples.weights, [](float weight) { return weight > 0.0F; });
+  if (!counts) return absl::InvalidArgumentError(absl::StrCat(path, ": all rows have weight 0"));
   if (examples.size() > std::numeric_limits<uint32_t>::max()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": more than 2^32 - 1 rows; train on a sample"));
@@ -92,9 +117,12 @@ absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const Tra
   Vocabulary& vocabulary = data.vocabulary;
   Examples& examples = data.examples;
   Reservoir reservoir(options.seed, options.samples);
+  NegativeSample sample(options.seed, options.negatives);
+  const bool weighted = !schema.weight_column.empty();
 
   absl::Status status = ForEachRow(
       path, schema, data.schema, options, [&](const Row& row, const model::FeatureSpan& features) {
+        if (!sample.Keeps(row)) return;
         for (size_t i = 0; i < features.size(); ++i) {
           const uint8_t field = features.fields[i];
           const size_t known = vocabulary.size();
@@ -106,7 +134,7 @@ absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const Tra
           data.missing_by_field[field] += features.keys[i] == data.schema.missing_key(field);
           examples.entries.push_back({id, features.xs[i]});
         }
-        CloseExample(*row.label, examples);
+        CloseExample(row, weighted, examples);
         reservoir.Show(row.cells);
       });
   if (status.ok()) status = CheckSizes(path, examples);
@@ -127,7 +155,7 @@ absl::StatusOr<Examples> ReadExamples(const std::string& path, const TrainingSch
           const uint32_t id = data.vocabulary.Find(features.keys[i], features.fields[i]);
           if (id != kNoRow) examples.entries.push_back({id, features.xs[i]});
         }
-        CloseExample(*row.label, examples);
+        CloseExample(row, !schema.weight_column.empty(), examples);
       });
   if (status.ok()) status = CheckSizes(path, examples);
   if (!status.ok()) return status;

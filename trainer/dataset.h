@@ -29,18 +29,20 @@ struct TrainingData {
 struct ReadOptions {
   uint64_t seed = 1;  // of the samples
   uint32_t samples = 31;
+  double negatives = 1.0;  // the share of the rows with label 0 that is kept, above 0 to 1
   std::function<void(uint64_t rows)> progress;  // rows read so far, now and then; may be empty
 };
 
-// Reads the file, twice if fields are to be measured. InvalidArgument names file, line and what is
-// wrong: no rows, no label, values that a field refuses, a measured field without two different
-// values.
+// Reads the file, twice if fields are to be measured. Of the rows with label 0 only a share is kept
+// if options.negatives says so, chosen by row number and seed; features are counted in what is
+// kept. InvalidArgument names file, line and what is wrong: no rows, no label, values that a field
+// refuses, a measured field without two different values, no row that counts.
 absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const TrainingSchema& schema,
                                               const ReadOptions& options);
 
 // Reads further examples of features that are known already: what the vocabulary does not know is
-// its field's rare feature or left out, as when the model serves. `data` is what ReadTrainingData
-// returned.
+// its field's rare feature or left out, as when the model serves. All rows are kept. `data` is what
+// ReadTrainingData returned.
 absl::StatusOr<Examples> ReadExamples(const std::string& path, const TrainingSchema& schema,
                                       const TrainingData& data, const ReadOptions& options);
 

@@ -17,11 +17,13 @@ struct Entry {
 
 // Examples one after the other (compressed sparse rows).
 struct Examples {
-  std::vector<float> labels;  // 0 or 1 for a binary task, any finite number for regression
-  std::vector<size_t> ends;   // one past the last entry of each example
+  std::vector<float> labels;   // 0 or 1 for a binary task, any finite number for regression
+  std::vector<float> weights;  // how much each counts, 0 or more; empty: all alike
+  std::vector<size_t> ends;    // one past the last entry of each example
   std::vector<Entry> entries;
 
   size_t size() const { return labels.size(); }
+  float weight(size_t example) const { return weights.empty() ? 1.0F : weights[example]; }
   std::span<const Entry> operator[](size_t example) const {
     const size_t begin = example == 0 ? 0 : ends[example - 1];
     return {entries.data() + begin, ends[example] - begin};

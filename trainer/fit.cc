@@ -26,7 +26,12 @@ EpochReport RunEpoch(uint32_t epoch, const Examples& train, const FitObserver& o
 Metrics Validate(model::Task task, const Examples& valid, Learner& learner) {
   std::vector<float> predictions(valid.size());
   learner.Predict(valid, predictions);
-  return ComputeMetrics(task, predictions, valid.labels);
+  return ComputeMetrics(task, predictions, valid.labels, valid.weights);
+}
+
+// The smaller, the better.
+double Badness(StopMetric metric, model::Task task, const Metrics& valid) {
+  return metric == StopMetric::kAuc ? -valid.auc.value_or(0.0) : Loss(task, valid);
 }
 
 }  // namespace
@@ -34,7 +39,7 @@ Metrics Validate(model::Task task, const Examples& valid, Learner& learner) {
 FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const Examples& train,
               const Examples* valid, const FitObserver& observer) {
   const model::Task task = options.learner.task;
-  Learner learner(options.learner, keys, train.labels);
+  Learner learner(options.learner, keys, train.labels, train.weights);
   FitResult result;
   double best_loss = std::numeric_limits<double>::infinity();
   for (uint32_t epoch = 1; epoch <= options.epochs; ++epoch) {
@@ -43,7 +48,7 @@ FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const E
     // Parameters without a finite loss have no predictions worth validating.
     if (valid != nullptr && std::isfinite(report.train_loss)) {
       report.valid = Validate(task, *valid, learner);
-      loss = Loss(task, *report.valid);
+      loss = Badness(options.stop_on, task, *report.valid);
     }
     const bool finite = std::isfinite(report.train_loss) && std::isfinite(loss);
     report.best = finite && (valid == nullptr || loss < best_loss);

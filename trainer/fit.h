@@ -15,10 +15,15 @@
 
 namespace fmserve::trainer {
 
+// What the validation rows are to tell: the smallest loss (logloss or RMSE, by the task), or the
+// largest AUC.
+enum class StopMetric : uint8_t { kLoss, kAuc };
+
 struct FitOptions {
   LearnerOptions learner;
   uint32_t epochs = 30;   // at most
-  uint32_t patience = 2;  // stop after so many epochs in a row without a better validation loss
+  uint32_t patience = 2;  // stop after so many epochs in a row without a better validation
+  StopMetric stop_on = StopMetric::kLoss;  // kAuc: of a binary task
 };
 
 struct EpochReport {
@@ -26,7 +31,9 @@ struct EpochReport {
   double train_loss = 0.0;  // as Learner::RunEpoch returns it
   double seconds = 0.0;     // of training, without validation
   std::optional<Metrics> valid;
-  bool best = false;  // so far
+  std::optional<double>
+      bayesian_rmse{};  // of Gibbs sampling (gibbs.h): the mean prediction on valid
+  bool best = false;    // so far
 };
 
 struct FitObserver {
@@ -43,10 +50,10 @@ struct FitResult {
 };
 
 // Trains features with these keys (Learner) on `train` and keeps the parameters after the epoch
-// with the smallest loss (logloss or RMSE) on `valid`; with no `valid` runs all epochs and keeps
-// the last. Stops early when the loss is no longer a finite number: FitResult then ends in that
-// epoch, and best_epoch is 0 if none before was validated. `train` is not empty; epochs >= 1.
-// Callbacks may be empty.
+// with the best metric on `valid`; with no `valid` runs all epochs and keeps the last. Without an
+// AUC (all labels of `valid` are alike) no epoch is better than another. Stops early when the loss
+// is no longer a finite number: FitResult then ends in that epoch, and best_epoch is 0 if none
+// before was validated. `train` is not empty; epochs >= 1. Callbacks may be empty.
 FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const Examples& train,
               const Examples* valid, const FitObserver& observer);
 

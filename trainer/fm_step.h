@@ -97,22 +97,23 @@ FMSERVE_HOGWILD inline float ScoreExample(const FmView& fm, std::span<const Entr
   return linear + 0.5F * (pairs[0] + pairs[1] + pairs[2] + pairs[3]);
 }
 
-// Returns the loss before the step.
+// Returns the loss before the step, times `weight`: how much the example counts.
 template <size_t kBlocks>
-FMSERVE_HOGWILD double StepOnExample(const FmView& fm, std::span<const Entry> entries,
-                                     float label) {
+FMSERVE_HOGWILD double StepOnExample(const FmView& fm, std::span<const Entry> entries, float label,
+                                     float weight) {
   __m128 sums[kSums<kBlocks>];
   const size_t blocks = kBlocks == kAny ? fm.blocks : kBlocks;
   const float score = ScoreExample<kBlocks>(fm, entries, sums);
-  const float error =
-      (fm.binary ? Sigmoid(score) : score) - label;  // derivative of the loss by the score
+  const float residual = (fm.binary ? Sigmoid(score) : score) - label;
+  const float error = weight * residual;  // derivative of the loss by the score
 
   const __m128 rates = _mm_set1_ps(fm.learning_rate);
-  const __m128 l2_factors = _mm_set1_ps(fm.l2_factors);
+  const float l2_linear = weight * fm.l2_linear;
+  const __m128 l2_factors = _mm_set1_ps(weight * fm.l2_factors);
   Update(error, fm.learning_rate, *fm.w0);
   for (const Entry& entry : entries) {
     LinearWeight& linear = fm.linear[entry.row];
-    Update(error * entry.x + fm.l2_linear * linear.w, fm.learning_rate, linear);
+    Update(error * entry.x + l2_linear * linear.w, fm.learning_rate, linear);
     const __m128 x = _mm_set1_ps(entry.x);
     const __m128 slope = _mm_set1_ps(error * entry.x);
     FactorBlock* row = &fm.factors[entry.row * blocks];
@@ -124,7 +125,9 @@ FMSERVE_HOGWILD double StepOnExample(const FmView& fm, std::span<const Entry> en
       Update(gradient, rates, v, row[i / 2].g2 + i % 2 * 4);
     }
   }
-  return fm.binary ? LogisticLoss(label > 0.5F ? score : -score) : 0.5 * error * error;
+  const double loss =
+      fm.binary ? LogisticLoss(label > 0.5F ? score : -score) : 0.5 * residual * residual;
+  return weight * loss;
 }
 
 }  // namespace fmserve::trainer

@@ -17,10 +17,16 @@ namespace {
 
 constexpr size_t kChunkExamples = 512;  // what a thread takes at a time
 
-double BestConstant(model::Task task, std::span<const float> labels) {
-  if (labels.empty()) return 0.0;
-  const double rows = static_cast<double>(labels.size());
-  const double sum = std::accumulate(labels.begin(), labels.end(), 0.0);
+double BestConstant(model::Task task, std::span<const float> labels,
+                    std::span<const float> weights) {
+  double rows = 0.0;
+  double sum = 0.0;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const double weight = weights.empty() ? 1.0 : weights[i];
+    rows += weight;
+    sum += weight * labels[i];
+  }
+  if (rows == 0.0) return 0.0;
   if (task == model::Task::kRegression) return sum / rows;
   // Half an example of each class keeps it finite when all labels are equal.
   return std::log((sum + 0.5) / (rows - sum + 0.5));
@@ -111,7 +117,8 @@ double RunChunks(const FmView& fm, Epoch& epoch, const Learner::Progress& progre
     for (size_t i = begin; i < end; ++i) {
       prefetcher.Before(i);
       const uint32_t example = epoch.order[i];
-      loss += StepOnExample<kBlocks>(fm, examples[example], examples.labels[example]);
+      loss += StepOnExample<kBlocks>(fm, examples[example], examples.labels[example],
+                                     examples.weight(example));
     }
     if (progress) progress(end);
   }
@@ -137,13 +144,15 @@ std::string DescribeStart(const LearnerOptions& options) {
 }
 
 Learner::Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
-                 std::span<const float> labels)
+                 std::span<const float> labels, std::span<const float> weights)
     : options_(options),
       blocks_((options.k + kLanes - 1) / kLanes),
-      w0_{static_cast<float>(BestConstant(options.task, labels)),
+      w0_{static_cast<float>(BestConstant(options.task, labels, weights)),
           static_cast<float>(options.init_accumulator)},
       linear_(keys.size(), {0.0F, static_cast<float>(options.init_accumulator)}),
       factors_(keys.size() * blocks_),
+      learning_rate_(static_cast<float>(options.learning_rate)),
+      prior_(static_cast<float>(std::log(options.negatives))),
       random_(options.seed) {
   std::normal_distribution<float> normal(0.0F, static_cast<float>(options.init_stddev));
   for (size_t row = 0; row < keys.size(); ++row) {
@@ -160,7 +169,7 @@ Learner::Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
 
 FmView Learner::View() {
   return {.binary = options_.task == model::Task::kBinary,
-          .learning_rate = static_cast<float>(options_.learning_rate),
+          .learning_rate = learning_rate_,
           .l2_linear = static_cast<float>(options_.l2_linear),
           .l2_factors = static_cast<float>(options_.l2_factors),
           .blocks = blocks_,
@@ -187,7 +196,10 @@ double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
     losses[0] = RunChunks(fm, epoch, progress);
   }
   const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
-  return examples.size() == 0 ? 0.0 : loss / static_cast<double>(examples.size());
+  learning_rate_ *= static_cast<float>(options_.step_decay);
+  double total = 0.0;
+  for (size_t i = 0; i < examples.size(); ++i) total += examples.weight(i);
+  return total == 0.0 ? 0.0 : loss / total;
 }
 
 void Learner::Predict(const Examples& examples, std::span<float> predictions) {
@@ -195,7 +207,7 @@ void Learner::Predict(const Examples& examples, std::span<float> predictions) {
   const auto run = [&](size_t begin, size_t end) {
     __m128 sums[kSums<kAny>];
     for (size_t i = begin; i < end; ++i) {
-      const float score = ScoreExample<kAny>(fm, examples[i], sums);
+      const float score = ScoreExample<kAny>(fm, examples[i], sums) + prior_;
       predictions[i] = fm.binary ? Sigmoid(score) : score;
     }
   };
@@ -210,7 +222,7 @@ void Learner::Predict(const Examples& examples, std::span<float> predictions) {
 Parameters Learner::parameters() const {
   Parameters parameters;
   parameters.k = options_.k;
-  parameters.w0 = w0_.w;
+  parameters.w0 = double{w0_.w} + prior_;
   parameters.w.reserve(linear_.size());
   parameters.v.reserve(linear_.size() * options_.k);
   for (size_t row = 0; row < linear_.size(); ++row) {

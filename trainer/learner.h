@@ -37,7 +37,12 @@ struct LearnerOptions {
   double l2_factors = 0.03;       // the same for v
   double init_stddev = 0.03;      // v starts as N(0, init_stddev); w starts at 0
   double init_accumulator = 0.1;  // g2 starts here; > 0: larger means smaller first steps
-  uint32_t threads = 1;           // >= 1
+  double step_decay = 1.0;        // of the learning rate after each epoch; above 0 to 1
+  // The share of the negatives that the examples were left with (dataset.h), above 0 to 1. Learning
+  // takes the examples as they are; predictions and parameters are those for all negatives, by
+  // ln(negatives) added to the score, which is exact (King and Zeng 2001, "prior correction").
+  double negatives = 1.0;
+  uint32_t threads = 1;  // >= 1
   uint64_t seed = 1;
 };
 
@@ -49,16 +54,16 @@ std::string DescribeStart(const LearnerOptions& options);
 class Learner {
  public:
   // Parameters for features with these keys; row r is that of keys[r]. w0 starts at the constant
-  // that fits `labels` best.
+  // that fits `labels` best, by their weights (Examples::weights).
   Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
-          std::span<const float> labels);
+          std::span<const float> labels, std::span<const float> weights = {});
 
   // Called now and then from one thread with the number of examples done in this epoch.
   using Progress = std::function<void(size_t examples)>;
 
-  // One step per example, in a new random order. Returns the mean loss of the examples, each taken
-  // just before its step: logloss, or half the squared error for regression. Entries' rows must be
-  // below the number of keys.
+  // One step per example, in a new random order. Returns the mean loss of the examples, by their
+  // weights, each taken just before its step: logloss, or half the squared error for regression.
+  // Entries' rows must be below the number of keys.
   double RunEpoch(const Examples& examples, const Progress& progress);
 
   // Probabilities for a binary task, values for regression. predictions.size() == examples.size().
@@ -74,6 +79,8 @@ class Learner {
   LinearWeight w0_;
   std::vector<LinearWeight> linear_;
   std::vector<FactorBlock> factors_;
+  float learning_rate_;
+  float prior_;  // added to all scores
   std::vector<uint32_t> order_;
   std::mt19937_64 random_;
 };

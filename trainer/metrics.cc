@@ -8,39 +8,51 @@
 namespace fmserve::trainer {
 namespace {
 
-double MeanLogloss(std::span<const float> predictions, std::span<const float> labels) {
+// What a row weighs when there may be no weights.
+class Weights {
+ public:
+  explicit Weights(std::span<const float> weights) : weights_(weights) {}
+  double operator[](size_t row) const { return weights_.empty() ? 1.0 : double{weights_[row]}; }
+
+ private:
+  std::span<const float> weights_;
+};
+
+double SumOfLogloss(std::span<const float> predictions, std::span<const float> labels,
+                    const Weights& weights) {
   constexpr double kLowest = 1e-15;
   constexpr double kHighest = 1.0 - 0x1p-25;  // what a float of 1 may have been rounded from
   double sum = 0.0;
   for (size_t i = 0; i < labels.size(); ++i) {
     const double p = std::clamp(double{predictions[i]}, kLowest, kHighest);
-    sum -= labels[i] > 0.5F ? std::log(p) : std::log1p(-p);
+    sum -= weights[i] * (labels[i] > 0.5F ? std::log(p) : std::log1p(-p));
   }
-  return sum / static_cast<double>(labels.size());
+  return sum;
 }
 
-// The Mann-Whitney statistic: positives' ranks among all predictions, tied ones sharing their mean
-// rank.
+// The Mann-Whitney statistic: each positive, with the negatives below it and half of those that tie
+// with it.
 double AreaUnderCurve(std::span<const float> predictions, std::span<const float> labels,
-                      double positives) {
+                      const Weights& weights, double positives, double negatives) {
   std::vector<uint32_t> order(labels.size());
   std::iota(order.begin(), order.end(), 0U);
   std::sort(order.begin(), order.end(),
             [&](uint32_t a, uint32_t b) { return predictions[a] < predictions[b]; });
-  double positive_ranks = 0.0;
+  double pairs = 0.0;
+  double negatives_below = 0.0;
   for (size_t begin = 0; begin < order.size();) {
     size_t end = begin;
     double positives_here = 0.0;
+    double negatives_here = 0.0;
     while (end < order.size() && predictions[order[end]] == predictions[order[begin]]) {
-      positives_here += labels[order[end]] > 0.5F;
+      (labels[order[end]] > 0.5F ? positives_here : negatives_here) += weights[order[end]];
       ++end;
     }
-    const double mean_rank = 0.5 * static_cast<double>(begin + 1 + end);
-    positive_ranks += positives_here * mean_rank;
+    pairs += positives_here * (negatives_below + 0.5 * negatives_here);
+    negatives_below += negatives_here;
     begin = end;
   }
-  const double negatives = static_cast<double>(labels.size()) - positives;
-  return (positive_ranks - positives * (positives + 1.0) / 2.0) / (positives * negatives);
+  return pairs / (positives * negatives);
 }
 
 double Entropy(double p) { return -p * std::log(p) - (1.0 - p) * std::log1p(-p); }
@@ -48,29 +60,31 @@ double Entropy(double p) { return -p * std::log(p) - (1.0 - p) * std::log1p(-p);
 }  // namespace
 
 Metrics ComputeMetrics(model::Task task, std::span<const float> predictions,
-                       std::span<const float> labels) {
+                       std::span<const float> labels, std::span<const float> row_weights) {
   Metrics metrics;
   metrics.rows = labels.size();
-  if (labels.empty()) return metrics;
-  const double rows = static_cast<double>(labels.size());
+  const Weights weights(row_weights);
+  double total = 0.0;
   double predicted = 0.0;
   double observed = 0.0;
   double squared_error = 0.0;
   bool any_nan = false;
   for (size_t i = 0; i < labels.size(); ++i) {
     const double error = double{predictions[i]} - labels[i];
-    predicted += predictions[i];
-    observed += labels[i];
-    squared_error += error * error;
+    total += weights[i];
+    predicted += weights[i] * predictions[i];
+    observed += weights[i] * labels[i];
+    squared_error += weights[i] * error * error;
     any_nan = any_nan || std::isnan(predictions[i]);
   }
-  metrics.rmse = std::sqrt(squared_error / rows);
+  if (total == 0.0) return metrics;
+  metrics.rmse = std::sqrt(squared_error / total);
   if (observed != 0.0) metrics.calibration = predicted / observed;
   if (task == model::Task::kBinary) {
-    metrics.logloss = MeanLogloss(predictions, labels);
-    if (observed > 0.0 && observed < rows && !any_nan) {
-      metrics.auc = AreaUnderCurve(predictions, labels, observed);
-      metrics.normalized_entropy = *metrics.logloss / Entropy(observed / rows);
+    metrics.logloss = SumOfLogloss(predictions, labels, weights) / total;
+    if (observed > 0.0 && observed < total && !any_nan) {
+      metrics.auc = AreaUnderCurve(predictions, labels, weights, observed, total - observed);
+      metrics.normalized_entropy = *metrics.logloss / Entropy(observed / total);
     }
   }
   return metrics;

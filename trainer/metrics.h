@@ -23,11 +23,13 @@ struct Metrics {
   std::optional<double> rmse;  // root mean squared error, of probabilities for a binary task
 };
 
-// predictions.size() == labels.size(). Binary: predictions are probabilities; in the logloss ones
-// below 1e-15 count as 1e-15, and a float of 1 as 1 - 2^-25, from which it may have been rounded.
-// Labels are 0 or 1. O(n log n) for the AUC, which is exact.
+// predictions.size() == labels.size(). Each row counts as much as its weight, which is 0 or more;
+// all alike when `weights` is empty, else weights.size() == labels.size(). `rows` counts rows,
+// whatever their weights; where the weights' sum is 0 no metric is defined. Binary: predictions are
+// probabilities; in the logloss ones below 1e-15 count as 1e-15, and a float of 1 as 1 - 2^-25,
+// from which it may have been rounded. Labels are 0 or 1. O(n log n) for the AUC, which is exact.
 Metrics ComputeMetrics(model::Task task, std::span<const float> predictions,
-                       std::span<const float> labels);
+                       std::span<const float> labels, std::span<const float> weights = {});
 
 // The figure that training lowers: logloss for a binary task, RMSE for regression; 0 when there is
 // no row.

@@ -49,11 +49,12 @@ absl::StatusOr<Metrics> MeasureTable(PlainScorer& scorer, const model::WeightInf
   if (!reader.ok()) return reader.status();
   std::vector<float> predictions;
   std::vector<float> labels;
+  std::vector<float> weights;
   Row row;
   while (true) {
     const absl::StatusOr<bool> more = (*reader)->Next(&row);
     if (!more.ok()) return more.status();
-    if (!*more) return ComputeMetrics(info.task, predictions, labels);
+    if (!*more) return ComputeMetrics(info.task, predictions, labels, weights);
     const absl::StatusOr<double> score = scorer.Score(row.cells);
     if (!score.ok()) {
       return absl::Status(score.status().code(),
@@ -61,6 +62,7 @@ absl::StatusOr<Metrics> MeasureTable(PlainScorer& scorer, const model::WeightInf
     }
     predictions.push_back(static_cast<float>(model::Predict(info, *score)));
     labels.push_back(*row.label);
+    weights.push_back(row.weight);
   }
 }
 

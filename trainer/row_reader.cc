@@ -48,6 +48,13 @@ absl::StatusOr<float> ParseLabel(model::Task task, std::string_view text) {
                    " of a binary task is not 1, 0 or -1 (-1 means the same as 0)"));
 }
 
+absl::StatusOr<float> ParseWeight(std::string_view text) {
+  const double weight = model::ParseNumber(text).value_or(-1.0);
+  if (weight >= 0.0 && weight <= double{kMaxRowWeight}) return static_cast<float>(weight);
+  return absl::InvalidArgumentError(
+      absl::StrCat("weight ", model::Quote(text), " is not a number from 0 to ", kMaxRowWeight));
+}
+
 absl::StatusOr<std::unique_ptr<RowReader>> RowReader::Open(const std::string& path,
                                                            const TrainingSchema& schema,
                                                            Labels labels) {

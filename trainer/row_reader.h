@@ -20,9 +20,12 @@ enum class Labels : uint8_t { kRequired, kOptional };
 
 struct Row {
   std::optional<float> label;  // 0 or 1 for a binary task; nothing if the file has no labels
+  float weight = 1.0F;         // how much it counts, 0 to kMaxRowWeight; 1 without such a column
   std::span<const std::string_view> cells;  // one per field, in the order of the schema
   uint64_t line = 0;                        // where the row begins, from 1
 };
+
+inline constexpr float kMaxRowWeight = 1e6F;
 
 // One thread. Does not allocate per row once it has seen the longest.
 class RowReader {
@@ -48,6 +51,9 @@ class RowReader {
 // The format that the name of a file tells, with or without .gz or .zst behind it: .tsv; .csv;
 // .libsvm and .svm; .libffm and .ffm.
 std::optional<TableFormat> FormatOfPath(std::string_view path);
+
+// 0 to kMaxRowWeight. InvalidArgument tells what is allowed.
+absl::StatusOr<float> ParseWeight(std::string_view text);
 
 // Binary: 1 is 1; 0 and -1 are 0. Regression: any finite number. A leading '+' is allowed.
 // InvalidArgument tells what is allowed.

@@ -201,11 +201,13 @@ void Parser::ReadFields(const YAML::Node& node) {
 void Parser::CheckColumns(const YAML::Node& root) {
   std::set<std::string> columns;
   if (!schema_.label_column.empty()) columns.insert(schema_.label_column);
+  if (!schema_.weight_column.empty() && !columns.insert(schema_.weight_column).second)
+    Fail(root["weight"], "the label is a column of its own");
   for (const std::string& column : schema_.columns) {
     if (columns.insert(column).second) continue;
     Fail(root["fields"],
          absl::StrCat("column '", column, "' is used twice, by two fields or by a field ",
-                      "and the label"));
+                      "and the label or the weight"));
   }
 }
 
@@ -217,6 +219,8 @@ absl::StatusOr<TrainingSchema> Parser::Parse(const YAML::Node& root) {
       schema_.format = ReadName(value, TableFormat::kLibffm);
     } else if (key == "label") {
       Read(value, schema_.label_column);
+    } else if (key == "weight") {
+      Read(value, schema_.weight_column);
     } else if (key == "separator") {
       schema_.separator = ReadCharacter(value);
     } else if (key == "list_separator") {

@@ -26,6 +26,7 @@ struct TrainingSchema {
   model::Task task = model::Task::kBinary;
   std::optional<TableFormat> format;      // nothing: told by the name of the file
   std::string label_column;               // tsv and csv; empty: there is none
+  std::string weight_column;              // the same; how much each row counts
   std::vector<std::string> columns;       // tsv and csv: the column of each field, all different
   std::optional<char> separator;          // between columns; nothing: tab (tsv), comma (csv)
   char list_separator = '|';              // between the values of a list, tsv and csv

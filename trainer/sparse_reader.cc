@@ -135,10 +135,12 @@ absl::StatusOr<bool> SparseReader::Next(Row* row) {
 
 absl::StatusOr<std::unique_ptr<RowReader>> OpenSparse(bool with_fields, LineReader lines,
                                                       const TrainingSchema& schema, Labels labels) {
-  if (!schema.label_column.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "libsvm and libffm files have no columns: remove 'label: ", schema.label_column,
-        "' from the schema"));
+  for (const auto& [key, column] :
+       {std::pair("label", &schema.label_column), std::pair("weight", &schema.weight_column)}) {
+    if (column->empty()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("libsvm and libffm files have no columns: remove '", key, ": ", *column,
+                     "' from the schema"));
   }
   return std::make_unique<SparseReader>(with_fields, std::move(lines), schema, labels);
 }

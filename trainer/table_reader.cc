@@ -40,6 +40,7 @@ class TableReader : public RowReader {
   absl::StatusOr<bool> ReadRecord();
   absl::Status FindColumns();
   absl::Status ReadLabel(Row* row) const;
+  absl::Status ReadWeight(Row* row) const;
   absl::Status TranslateLists();
   absl::Status Error(const std::string& what) const {
     return absl::InvalidArgumentError(absl::StrCat(Where(), ": ", what));
@@ -57,6 +58,7 @@ class TableReader : public RowReader {
   std::vector<std::string> header_;
   std::vector<size_t> columns_;          // of each field, in header_
   std::optional<size_t> label_column_;   // in header_
+  std::optional<size_t> weight_column_;  // in header_; only read where labels are required
   std::vector<std::span<char>> record_;  // the current line, cell by cell
   std::vector<std::string_view> cells_;  // one per field
 };
@@ -104,6 +106,8 @@ absl::Status TableReader::FindColumns() {
     return Error("labels are needed, but the schema names no label column");
   }
   if (labels_ == Labels::kRequired || has_label) names.push_back(label);
+  const bool weighted = labels_ == Labels::kRequired && !schema_.weight_column.empty();
+  if (weighted) names.push_back(schema_.weight_column);
   std::vector<std::string> missing;
   for (const std::string& name : names) {
     const auto found = absl::c_find(header_, name);
@@ -115,6 +119,10 @@ absl::Status TableReader::FindColumns() {
   }
   if (!missing.empty()) {
     return Error(absl::StrCat("the header has no column ", absl::StrJoin(missing, ", ")));
+  }
+  if (weighted) {
+    weight_column_ = columns_.back();
+    columns_.pop_back();
   }
   if (has_label) {
     label_column_ = columns_.back();
@@ -130,6 +138,14 @@ absl::Status TableReader::ReadLabel(Row* row) const {
   const absl::StatusOr<float> label = ParseLabel(schema_.task, View(record_[*label_column_]));
   if (!label.ok()) return ErrorInColumn(*label_column_, std::string(label.status().message()));
   row->label = *label;
+  return absl::OkStatus();
+}
+
+absl::Status TableReader::ReadWeight(Row* row) const {
+  if (!weight_column_.has_value()) return absl::OkStatus();
+  const absl::StatusOr<float> weight = ParseWeight(View(record_[*weight_column_]));
+  if (!weight.ok()) return ErrorInColumn(*weight_column_, std::string(weight.status().message()));
+  row->weight = *weight;
   return absl::OkStatus();
 }
 
@@ -155,6 +171,7 @@ absl::StatusOr<bool> TableReader::Next(Row* row) {
         absl::StrCat("the line has ", record_.size(), " columns, the header has ", header_.size()));
   }
   if (absl::Status status = ReadLabel(row); !status.ok()) return status;
+  if (absl::Status status = ReadWeight(row); !status.ok()) return status;
   if (schema_.list_separator != kListSeparator) {
     if (absl::Status status = TranslateLists(); !status.ok()) return status;
   }

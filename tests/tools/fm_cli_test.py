@@ -79,6 +79,62 @@ class FmTest(unittest.TestCase):
         for name, value in metrics.items():
             self.assertAlmostEqual(value, valid[name], places=5, msg=f"trainer and scorer: {name}")
 
+    def test_a_share_of_the_negatives_makes_predictions_for_all_of_them(self):
+        out = self.dir / "fewer.fmw"
+        done = fm("train", "--schema", self.schema, "--train", self.table, "--valid", self.dir / "v.tsv", "--out", out,
+                  "--k", 4, "--negatives", 0.3, "--stop-on", "auc", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        summary = json.loads(done.stdout)
+        self.assertLess(summary["rows"], 2500)
+        self.assertAlmostEqual(summary["valid"]["calibration"], 1.0, delta=0.1)
+        metrics = json.loads(fm("eval", out, "--data", self.dir / "v.tsv", "--json").stdout)
+        self.assertAlmostEqual(metrics["calibration"], summary["valid"]["calibration"], places=5)
+        self.assertIn("option.negatives", fm("inspect", out).stdout)
+
+    def test_rows_count_as_much_as_their_weights(self):
+        schema = self.dir / "weighted.yaml"
+        schema.write_text(SCHEMA.replace("label: click", "label: click\nweight: times"))
+        lines = self.table.read_text().splitlines()
+        weighted = self.dir / "weighted.tsv"
+        weighted.write_text("\n".join([lines[0] + "\ttimes"] + [f"{line}\t{i % 3}" for i, line in enumerate(lines[1:])]))
+        repeated = self.dir / "repeated.tsv"
+        repeated.write_text("\n".join([lines[0]] + [line for i, line in enumerate(lines[1:]) for _ in range(i % 3)]))
+        done = fm("train", "--schema", schema, "--train", weighted, "--out", self.dir / "w.fmw", "--k", 4, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        by_weight = json.loads(fm("eval", self.dir / "w.fmw", "--data", weighted, "--json").stdout)
+        by_repetition = json.loads(fm("eval", self.dir / "w.fmw", "--data", repeated, "--schema", self.schema, "--json").stdout)
+        self.assertEqual((by_weight.pop("rows"), by_repetition.pop("rows")), (3000, 3000))
+        for name, value in by_weight.items():
+            self.assertAlmostEqual(value, by_repetition[name], places=9, msg=name)
+
+    def test_gibbs_sampling_tells_what_the_mean_of_the_draws_costs(self):
+        schema = self.dir / "stars.yaml"
+        schema.write_text(SCHEMA.replace("task: binary", "task: regression"))
+        out = self.dir / "gibbs.fmw"
+        arguments = ["train", "--schema", schema, "--train", self.table, "--valid", self.dir / "v.tsv", "--out", out,
+                     "--method", "gibbs", "--draws", 30, "--json"]
+        done = fm(*arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("of the mean prediction", done.stderr)
+        summary = json.loads(done.stdout)
+        self.assertEqual(summary["k"], 8)
+        self.assertLess(summary["valid"]["rmse"], 1.005 * summary["bayesian_rmse"])
+        metrics = json.loads(fm("eval", out, "--data", self.dir / "v.tsv", "--json").stdout)
+        self.assertAlmostEqual(metrics["rmse"], summary["valid"]["rmse"], places=5)
+        refused = fm(*arguments, "--learning-rate", 0.1)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("--method gibbs has no such option", refused.stderr)
+        self.assertEqual(fm(*self.train_arguments("--draws", 5)).returncode, 2)
+        self.assertEqual(fm(*self.train_arguments("--method", "gibbs")).returncode, 3)
+
+    def test_what_only_clicks_have_is_refused_for_a_regression(self):
+        schema = self.dir / "regression.yaml"
+        schema.write_text(SCHEMA.replace("task: binary", "task: regression"))
+        for option, value in (("--negatives", 0.5), ("--stop-on", "auc")):
+            done = fm("train", "--schema", schema, "--train", self.table, "--out", self.dir / "r.fmw", option, value)
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn("only a binary task", done.stderr)
+
     def test_predictions_stand_in_the_order_of_the_rows(self):
         result = fm("predict", self.model, "--data", self.dir / "v.tsv")
         self.assertEqual(result.returncode, 0, result.stderr)

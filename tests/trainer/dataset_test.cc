@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -63,6 +64,37 @@ TEST_F(DatasetTest, ValuesBelowMinCountShareTheRareRow) {
   EXPECT_THAT(data->examples.labels, ElementsAre(1, 0, 0, 1, 0));
   EXPECT_THAT(data->vocabulary.distinct_values(), ElementsAre(3));
   EXPECT_THAT(data->missing_by_field, ElementsAre(1));
+}
+
+TEST_F(DatasetTest, KeepsTheSameShareOfNegativesForOneSeed) {
+  const TrainingSchema schema = Schema("  - {name: ad}\n");
+  std::string text = "click\tad\n";
+  for (int i = 0; i < 4000; ++i) text += i % 4 == 0 ? "1\ta\n" : "0\tb\n";
+  const std::string path = Write("t.tsv", text);
+  const auto labels = [&](uint64_t seed) {
+    return ReadTrainingData(path, schema, {.seed = seed, .negatives = 0.1})->examples.labels;
+  };
+  const std::vector<float> kept = labels(1);
+  EXPECT_EQ(std::ranges::count(kept, 1.0F), 1000);
+  EXPECT_NEAR(static_cast<double>(std::ranges::count(kept, 0.0F)), 300.0, 60.0);
+  EXPECT_EQ(labels(1), kept);
+  EXPECT_NE(labels(2), kept);
+  const absl::StatusOr<TrainingData> data = ReadTrainingData(path, schema, {});
+  EXPECT_EQ(ReadExamples(path, schema, *data, {.negatives = 0.1})->size(), 4000U);
+}
+
+TEST_F(DatasetTest, RowsHaveTheWeightsOfTheirColumn) {
+  const auto schema =
+      ParseSchemaYaml("{label: click, weight: n, fields: [{name: ad}]}", "schema.yaml");
+  ASSERT_TRUE(schema.ok()) << schema.status();
+  const std::string path = Write("t.tsv", "click\tn\tad\n1\t2\ta\n0\t0.5\tb\n");
+  const absl::StatusOr<TrainingData> data = ReadTrainingData(path, *schema, {});
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(data->examples.weights, ElementsAre(2.0F, 0.5F));
+  EXPECT_THAT(ReadExamples(path, *schema, *data, {})->weights, ElementsAre(2.0F, 0.5F));
+  const std::string nothing = Write("n.tsv", "click\tn\tad\n1\t0\ta\n");
+  EXPECT_THAT(std::string(ReadTrainingData(nothing, *schema, {}).status().message()),
+              HasSubstr("n.tsv: all rows have weight 0"));
 }
 
 TEST_F(DatasetTest, AValueTwiceInOneRowCountsOnce) {

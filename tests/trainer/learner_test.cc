@@ -242,6 +242,96 @@ TEST(FitTest, WithoutValidationAnEarlierEpochIsNoSubstituteForTheLast) {
   EXPECT_EQ(result.best_epoch, 0U);
 }
 
+TEST(FitTest, NegativesThatWereLeftOutAreMadeUpFor) {
+  HiddenFm hidden;
+  const Examples all = hidden.Draw(60000);
+  const Examples test = hidden.Draw(20000);
+  Examples sampled;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all.labels[i] == 0.0F && i % 5 != 0) continue;
+    Add({all[i].begin(), all[i].end()}, all.labels[i], sampled);
+  }
+  FitOptions options = QuickOptions();
+  options.learner.negatives = 0.2;
+  const FitResult result = Fit(options, Keys(hidden.parameters.rows()), sampled, &test, {});
+  EXPECT_NEAR(*result.best().valid->calibration, 1.0, 0.03);
+  EXPECT_LT(TestLogloss(result.parameters, test), hidden.BayesLogloss(test) + 0.015);
+  EXPECT_NEAR(TestLogloss(result.parameters, test), *result.best().valid->logloss, 1e-5)
+      << "predictions and parameters are two models";
+}
+
+TEST(FitTest, KeepsTheEpochWithTheBestAucWhenAsked) {
+  HiddenFm hidden;
+  const Examples train = hidden.Draw(300);
+  const Examples valid = hidden.Draw(1000);
+  FitOptions options = QuickOptions();
+  options.learner.l2_factors = 0.0;
+  options.patience = options.epochs;
+  const std::vector<uint64_t> keys = Keys(hidden.parameters.rows());
+  const FitResult by_loss = Fit(options, keys, train, &valid, {});
+  options.stop_on = StopMetric::kAuc;
+  const FitResult by_auc = Fit(options, keys, train, &valid, {});
+  ASSERT_NE(by_auc.best_epoch, by_loss.best_epoch) << "the test tells nothing";
+  for (const EpochReport& report : by_auc.epochs)
+    EXPECT_LE(*report.valid->auc, *by_auc.best().valid->auc);
+}
+
+TEST(FitTest, StepsShrinkAfterEachEpochWhenAsked) {
+  HiddenFm hidden;
+  const Examples train = hidden.Draw(500);
+  const std::vector<uint64_t> keys = Keys(hidden.parameters.rows());
+  const auto distance = [&](double step_decay) {
+    FitOptions options = QuickOptions();
+    options.learner.step_decay = step_decay;
+    options.epochs = 1;
+    const FitResult one = Fit(options, keys, train, nullptr, {});
+    options.epochs = 2;
+    const FitResult two = Fit(options, keys, train, nullptr, {});
+    double sum = 0.0;
+    for (size_t i = 0; i < keys.size(); ++i)
+      sum += std::abs(one.parameters.w[i] - two.parameters.w[i]);
+    return sum;
+  };
+  EXPECT_LT(distance(0.01), 0.05 * distance(1.0));
+}
+
+TEST(LearnerTest, AnExampleCountsAsMuchAsItsWeight) {
+  const auto gradient = [](float weight) {
+    Examples examples;
+    Add({{0, 1.0F}, {1, 0.5F}}, 1.0F, examples);
+    examples.weights = {weight};
+    const std::vector<float> labels = {0.0F, 1.0F};
+    Learner learner({.k = 4,
+                     .learning_rate = 1.0,
+                     .l2_linear = 0.02,
+                     .l2_factors = 0.03,
+                     .init_stddev = 0.3,
+                     .init_accumulator = 1.0},
+                    Keys(2), labels);
+    const Parameters before = learner.parameters();
+    learner.RunEpoch(examples, nullptr);
+    const Parameters after = learner.parameters();
+    return std::pair(GradientOfStep(after.w[1] - before.w[1]),
+                     GradientOfStep(after.v[5] - before.v[5]));
+  };
+  const auto [w, v] = gradient(1.0F);
+  EXPECT_NEAR(gradient(2.0F).first, 2 * w, 1e-4);
+  EXPECT_NEAR(gradient(2.0F).second, 2 * v, 1e-4);
+  EXPECT_EQ(gradient(0.0F).first, 0.0);
+  EXPECT_EQ(gradient(0.0F).second, 0.0);
+}
+
+TEST(LearnerTest, TheMeanLossIsThatOfTheWeights) {
+  Examples examples;
+  Add({{0, 1.0F}}, 3.0F, examples);
+  Add({{1, 1.0F}}, 5.0F, examples);
+  examples.weights = {3.0F, 1.0F};
+  Learner learner({.task = model::Task::kRegression, .k = 1, .learning_rate = 1e-9}, Keys(2),
+                  examples.labels, examples.weights);
+  EXPECT_EQ(learner.parameters().w0, 3.5);
+  EXPECT_NEAR(learner.RunEpoch(examples, nullptr), (3 * 0.5 * 0.25 + 0.5 * 2.25) / 4, 1e-4);
+}
+
 TEST(LearnerTest, StartsAtTheConstantThatFitsBest) {
   const std::vector<float> clicks = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   EXPECT_NEAR(Learner({.k = 1}, Keys(1), clicks).parameters().w0, std::log(1.5 / 9.5), 1e-6);

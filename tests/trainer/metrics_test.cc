@@ -41,6 +41,27 @@ TEST(MetricsTest, TiesCountHalfInAuc) {
             0.5);
 }
 
+TEST(MetricsTest, ARowOfWeightTwoCountsAsTwoRows) {
+  const std::vector<float> p = {0.25F, 0.5F, 0.5F, 0.75F};
+  const std::vector<float> y = {0, 1, 0, 1};
+  const Metrics weighted = ComputeMetrics(Task::kBinary, p, y, std::vector<float>{1, 2, 1, 0});
+  const Metrics repeated = ComputeMetrics(Task::kBinary, std::vector{0.25F, 0.5F, 0.5F, 0.5F},
+                                          std::vector<float>{0, 1, 1, 0});
+  EXPECT_EQ(weighted.rows, 4U);
+  EXPECT_NEAR(*weighted.logloss, *repeated.logloss, 1e-12);
+  EXPECT_NEAR(*weighted.auc, *repeated.auc, 1e-12);
+  EXPECT_NEAR(*weighted.normalized_entropy, *repeated.normalized_entropy, 1e-12);
+  EXPECT_NEAR(*weighted.calibration, *repeated.calibration, 1e-12);
+  EXPECT_NEAR(*weighted.rmse, *repeated.rmse, 1e-12);
+}
+
+TEST(MetricsTest, RowsThatCountNothingHaveNoMetrics) {
+  const Metrics metrics = ComputeMetrics(Task::kBinary, std::vector{0.5F, 0.5F},
+                                         std::vector{1.F, 0.F}, std::vector{0.F, 0.F});
+  EXPECT_EQ(metrics.rows, 2U);
+  EXPECT_FALSE(metrics.logloss || metrics.auc || metrics.rmse || metrics.calibration);
+}
+
 TEST(MetricsTest, PredictingTheMeanHasANormalizedEntropyOfOne) {
   EXPECT_NEAR(
       *ComputeMetrics(Task::kBinary, std::vector<float>(4, 0.25F), std::vector{1.F, 0.F, 0.F, 0.F})

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "trainer/line_reader.h"
@@ -14,6 +15,7 @@
 namespace fmserve::trainer {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -51,6 +53,7 @@ class ReaderTest : public ::testing::Test {
     if (!reader.ok()) return reader.status();
     std::vector<Cells> rows;
     labels_.clear();
+    weights_.clear();
     lines_.clear();
     for (Row row;;) {
       const absl::StatusOr<bool> more = (*reader)->Next(&row);
@@ -58,6 +61,7 @@ class ReaderTest : public ::testing::Test {
       if (!*more) return rows;
       rows.emplace_back(row.cells.begin(), row.cells.end());
       labels_.push_back(row.label);
+      weights_.push_back(row.weight);
       lines_.push_back(row.line);
     }
   }
@@ -82,6 +86,7 @@ class ReaderTest : public ::testing::Test {
   TrainingSchema schema_;
   std::string path_;
   std::vector<std::optional<float>> labels_;
+  std::vector<float> weights_;
   std::vector<uint64_t> lines_;
 };
 
@@ -95,6 +100,24 @@ TEST_F(ReaderTest, FindsColumnsByNameAndIgnoresOthers) {
 TEST_F(ReaderTest, FollowsTheColumnSettingOfAField) {
   EXPECT_THAT(Rows("{label: y, fields: [{name: a, column: b}]}", "y\ta\tb\n1\t2\t3\n"),
               ElementsAre(Cells{"3"}));
+}
+
+TEST_F(ReaderTest, ReadsTheWeightsOfRowsThatHaveALabel) {
+  constexpr const char* kWeighted = "{label: y, weight: n, fields: [{name: a}]}";
+  Rows(kWeighted, "y\tn\ta\n1\t2.5\tx\n0\t0\tx\n");
+  EXPECT_THAT(weights_, ElementsAre(2.5F, 0.0F));
+  Rows(kTwoColumns, "y\ta\tb\n1\t2\t3\n");
+  EXPECT_THAT(weights_, ElementsAre(1.0F));
+  Rows(kWeighted, "a\nx\n", ".tsv", Labels::kOptional);
+  EXPECT_THAT(weights_, ElementsAre(1.0F)) << "of no use without labels";
+  EXPECT_THAT(Problem(kWeighted, "y\ta\n1\tx\n"), HasSubstr("no column 'n'"));
+  for (const char* weight : {"-1", "nan", "2e6", "", "x"}) {
+    EXPECT_THAT(Problem(kWeighted, absl::StrCat("y\tn\ta\n1\t", weight, "\tx\n")),
+                AllOf(StartsWith(":2: column 2 'n': weight"), HasSubstr("from 0 to 1e+06")));
+  }
+  EXPECT_THAT(Problem("{weight: n, fields: [{name: id, kind: multi_valued, weighted: true}]}",
+                      "1 1:1\n", ".libsvm"),
+              HasSubstr("remove 'weight: n' from the schema"));
 }
 
 TEST_F(ReaderTest, KeepsTsvCellsAsTheyAre) {

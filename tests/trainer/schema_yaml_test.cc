@@ -138,6 +138,9 @@ TEST(SchemaYaml, RefusesAMeanWithoutStddev) {
 }
 
 TEST(SchemaYaml, RefusesAColumnThatIsUsedTwice) {
+  EXPECT_THAT(Problem("label: y\nweight: y\nfields: [{name: a}]"),
+              StartsWith("s.yaml:2: the label is a column of its own"));
+  EXPECT_THAT(Problem("label: y\nweight: w\nfields: [{name: w}]"), HasSubstr("used twice"));
   EXPECT_THAT(Problem("label: y\nfields: [{name: a, column: y}]"),
               HasSubstr("column 'y' is used twice"));
   EXPECT_THAT(Problem("fields: [{name: a}, {name: b, column: a}]"),
