@@ -132,6 +132,14 @@ def wire(_bin_dir):
         yield summary_row(f"server CPU: {ratio['ratio']}", "x", ratio, **bar)
 
 
+def prediction_log(_bin_dir):
+    """What logging predictions adds to the server CPU of requests."""
+    report = report_of(["bench/prediction_log.sh", "--rounds", "7"])
+    for ratio in report["ratios"]:
+        yield summary_row(f"server CPU of a request ({ratio['kind']}) with a log of {ratio['log']} over that without", "x", ratio,
+                          at_most=ratio["at_most"])
+
+
 def overload(_bin_dir):
     """What is left of a server at three times the load that it can carry."""
     report = report_of(["bench/overload.sh", "--rounds", "3", "--seconds", "3"])
@@ -146,7 +154,7 @@ def overload(_bin_dir):
 # Name -> generator of rows. Each takes the build folder.
 STEPS = {"memory": memory, "scoring": scoring, "known_items": known_items, "top_k": top_k,
          "trained_top_k": trained_top_k, "onnx_runtime": onnx_runtime, "faiss": faiss, "parsing": parsing,
-         "wire": wire, "overload": overload}
+         "wire": wire, "prediction_log": prediction_log, "overload": overload}
 
 STEPS |= curve_steps.STEPS  # and of series
 

@@ -11,12 +11,16 @@ constexpr double kHashes = 0x1p64;
 
 }  // namespace
 
+uint64_t HashOfRequestId(std::string_view request_id, uint64_t seed) {
+  return XXH3_64bits_withSeed(request_id.data(), request_id.size(), seed);
+}
+
 CanaryShare CanaryShare::Of(uint64_t version, double percent) {
   return {.seed = kSeed + version, .limit = static_cast<uint64_t>(percent / 100.0 * kHashes)};
 }
 
 bool CanaryShare::Has(std::string_view request_id) const {
-  return XXH3_64bits_withSeed(request_id.data(), request_id.size(), seed) < limit;
+  return HashOfRequestId(request_id, seed) < limit;
 }
 
 }  // namespace fmserve::loader

@@ -7,9 +7,13 @@
 
 namespace fmserve::loader {
 
+// XXH3_64bits_withSeed(id, seed): the same on every machine and in every release. What else is to
+// be decided by the ids of requests takes another seed, and is then independent of canaries.
+uint64_t HashOfRequestId(std::string_view request_id, uint64_t seed);
+
 // Share of all requests, and which: those whose hash is below `limit`. The hash is
-// XXH3_64bits_withSeed(id, seed), the same on every machine and in every release; the seed depends
-// on the version, so that no id is in every canary. docs/clients.md has it for clients.
+// HashOfRequestId; the seed depends on the version, so that no id is in every canary.
+// docs/clients.md has it for clients.
 struct CanaryShare {
   uint64_t seed = 0;
   uint64_t limit = 0;  // 0: none

@@ -120,6 +120,29 @@ void CheckWatch(v1::WatchConfig* watch, const std::string& path, Checker* checke
   checker->Double(watch, path, "max_latency_ratio", defaults.max_latency_ratio, 1.0, 1000.0);
 }
 
+void CheckPredictionLog(v1::PredictionLogConfig* log, const std::string& path, Checker* checker) {
+  if (log->folder().empty()) checker->Find(path, "folder", "is required: where the files go");
+  checker->Double(log, path, "sample_percent", 1.0, 1e-4, 100.0);
+  checker->Uint(log, path, "weights_one_in", 0, 0, 1000000);
+  checker->Uint(log, path, "ring_mib", 16, 1, 1024);
+  checker->Uint(log, path, "max_record_kib", std::min(512U, log->ring_mib() * 511), 1, 65536);
+  if (log->max_record_kib() >= log->ring_mib() * 512) {
+    checker->Find(
+        path, "max_record_kib",
+        absl::StrCat(log->max_record_kib(), " is not below half of ring_mib, ", log->ring_mib()));
+  }
+  checker->Uint(log, path, "flush_interval_ms", 1000, 50, 60000);
+  checker->Uint(log, path, "max_file_mib", 128, 1, 65536);
+  checker->Uint(log, path, "max_file_s", 3600, 1, 604800);
+  checker->Uint(log, path, "max_total_mib", 10240, 1, 1073741824);
+  if (log->max_total_mib() / 2 < log->max_file_mib()) {
+    checker->Find(path, "max_total_mib",
+                  absl::StrCat(log->max_total_mib(), " is less than twice max_file_mib, ",
+                               log->max_file_mib()));
+  }
+  if (!log->has_compression()) log->set_compression(v1::PredictionLogConfig::FAST);
+}
+
 void CheckStore(v1::ModelConfig* mutable_model, const std::string& path, Checker* checker) {
   const v1::ModelConfig& model = *mutable_model;
   if (model.store().empty()) {
@@ -160,6 +183,10 @@ void CheckModel(v1::ModelConfig* model, const std::string& path, Checker* checke
   CheckShadowGate(model->mutable_shadow_gate(), absl::StrCat(path, "shadow_gate."), checker);
   CheckRollout(model->mutable_rollout(), absl::StrCat(path, "rollout."), checker);
   CheckWatch(model->mutable_watch(), absl::StrCat(path, "watch."), checker);
+  if (model->has_prediction_log()) {
+    CheckPredictionLog(model->mutable_prediction_log(), absl::StrCat(path, "prediction_log."),
+                       checker);
+  }
   v1::CatalogueConfig* catalogue = model->mutable_catalogue();
   if (!catalogue->has_item_vectors()) catalogue->set_item_vectors(v1::CatalogueConfig::F32);
 }

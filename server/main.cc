@@ -24,6 +24,7 @@ sigset_t BlockStopSignals() {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // a client that went away is an error of write()
+  signal(SIGXFSZ, SIG_IGN);  // and so is a file that may not grow
   return signals;
 }
 

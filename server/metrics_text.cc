@@ -35,6 +35,8 @@ constexpr std::array<absl::string_view, kCallKindsCount> kCallNames = {"predict"
 constexpr std::array<absl::string_view, kRefusalsCount> kRefusalNames = {"limit", "deadline",
                                                                          "expired"};
 
+constexpr std::array<absl::string_view, kLogDropsCount> kLogDropNames = {"ring", "size", "disk"};
+
 using Labels = std::initializer_list<std::pair<absl::string_view, absl::string_view>>;
 
 ClientMetric& AddMetric(MetricFamily* family, Labels labels) {
@@ -108,6 +110,7 @@ class Page {
   void AddCatalogues(uint64_t now_unix_us);
   void AddLoading();
   void AddGates();
+  void AddPredictionLogs();
   void AddOverload(const ServerMetricsView& server);
 
   std::string ToString() const { return prometheus::TextSerializer().Serialize(families_); }
@@ -274,6 +277,46 @@ void Page::AddLoading() {
   }
 }
 
+void Page::AddPredictionLogs() {
+  const auto add = [this](absl::string_view name, MetricType type, absl::string_view help,
+                          auto add_metrics) {
+    MetricFamily* family = Add(name, type, help);
+    for (const ModelMetricsView& model : models_) {
+      if (model.prediction_log.has_value())
+        add_metrics(family, model.status.model, *model.prediction_log);
+    }
+    if (family->metric.empty()) families_.pop_back();
+  };
+  using View = const PredictionLogCounts&;
+  using Model = const std::string&;
+  add("prediction_log_records_total", MetricType::Counter, "Records in files of the log.",
+      [](MetricFamily* family, Model model, View log) {
+        AddCounter(family, {{"model", model}}, log.records);
+      });
+  add("prediction_log_bytes_total", MetricType::Counter, "Bytes of these files, compressed.",
+      [](MetricFamily* family, Model model, View log) {
+        AddCounter(family, {{"model", model}}, log.bytes);
+      });
+  add("prediction_log_dropped_total", MetricType::Counter,
+      "Records that are in no file, by reason.", [](MetricFamily* family, Model model, View log) {
+        for (size_t why = 0; why < kLogDropsCount; ++why)
+          AddCounter(family, {{"model", model}, {"reason", kLogDropNames[why]}}, log.dropped[why]);
+      });
+  add("prediction_log_files_removed_total", MetricType::Counter,
+      "Files that were removed to make room.", [](MetricFamily* family, Model model, View log) {
+        AddCounter(family, {{"model", model}}, log.files_removed);
+      });
+  add("prediction_log_failures_total", MetricType::Counter, "Tries to write that failed.",
+      [](MetricFamily* family, Model model, View log) {
+        AddCounter(family, {{"model", model}}, log.failures);
+      });
+  add("prediction_log_failing", MetricType::Gauge,
+      "1 while the last try to write failed; error: the last one's.",
+      [](MetricFamily* family, Model model, View log) {
+        AddGauge(family, {{"model", model}, {"error", log.last_error}}, log.failing ? 1 : 0);
+      });
+}
+
 void Page::AddOverload(const ServerMetricsView& server) {
   AddGauge(Add("concurrency_limit", MetricType::Gauge, "Requests that may be under way at once."),
            {}, static_cast<double>(server.concurrency_limit));
@@ -305,6 +348,7 @@ std::string FormatMetrics(std::span<const ModelMetricsView> models, const Server
   page.AddCatalogues(now_unix_us);
   page.AddGates();
   page.AddLoading();
+  page.AddPredictionLogs();
   page.AddOverload(server);
   AddCounter(page.Add("unknown_model_requests_total", MetricType::Counter,
                       "Requests for a model that this server does not have."),

@@ -3,11 +3,13 @@
 #define FMSERVE_SERVER_METRICS_TEXT_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "loader/model_loader.h"
 #include "server/metrics.h"
+#include "server/prediction_log.h"
 #include "server/refusals.h"
 
 namespace fmserve::server {
@@ -20,6 +22,7 @@ struct ModelMetricsView {
   uint64_t recent_requests = 0;  // kept for the shadow gate
   uint64_t recent_request_bytes = 0;
   uint64_t recent_requests_dropped = 0;
+  std::optional<PredictionLogCounts> prediction_log = std::nullopt;  // nothing: there is none
 };
 
 // The rest of the server at that moment.

@@ -175,8 +175,9 @@ absl::Status PredictionService::Serve(const PendingCall& pending, Pool* pool,
   absl::Status id_status =
       SetRequestId(call->request.request_id(), call->response.mutable_request_id());
   if (status.ok()) status = std::move(id_status);
+  ServedModel* model = nullptr;
   if (status.ok()) {
-    if (ServedModel* model = models_.Find(call->request.model()); model != nullptr) {
+    if (model = models_.Find(call->request.model()); model != nullptr) {
       *budget = model->budget;
       call->response.set_model(model->name);
       status = answer(model, call.get());
@@ -187,6 +188,7 @@ absl::Status PredictionService::Serve(const PendingCall& pending, Pool* pool,
   }
   if (status.ok()) status = SerializeMessage(call->response, pending.response);
   if (status.ok()) {
+    LogAnswer(*model, pending, call->response.request_id());
     pool->GiveBack(std::move(call));
   } else {
     pending.context->AddTrailingMetadata("request-id", call->response.request_id());
@@ -194,6 +196,13 @@ absl::Status PredictionService::Serve(const PendingCall& pending, Pool* pool,
                call->response.version());
   }
   return status;
+}
+
+void PredictionService::LogAnswer(const ServedModel& model, const PendingCall& pending,
+                                  const std::string& request_id) {
+  PredictionLog* const log = model.prediction_log.get();
+  if (log != nullptr && log->Samples(request_id))
+    log->Put(pending.kind, *pending.request, *pending.response);
 }
 
 absl::Status PredictionService::PredictWith(ServedModel* model, const PendingCall& pending,

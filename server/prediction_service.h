@@ -67,6 +67,10 @@ class PredictionService : public v1::PredictionService::WithRawCallbackMethod_Pr
   absl::Status Serve(const PendingCall& pending, Pool* pool, std::chrono::nanoseconds* budget,
                      AnswerCall answer);
 
+  // An answer that is about to be sent; `response` has its bytes.
+  static void LogAnswer(const ServedModel& model, const PendingCall& pending,
+                        const std::string& request_id);
+
   absl::Status PredictWith(ServedModel* model, const PendingCall& pending,
                            PredictCallPool::Call* call);
   absl::Status TopKWith(ServedModel* model, const PendingCall& pending, TopKCallPool::Call* call);

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "loader/model_loader.h"
 #include "server/metrics.h"
+#include "server/prediction_log.h"
 #include "server/request_ring.h"
 
 namespace fmserve::server {
@@ -20,10 +21,11 @@ namespace fmserve::server {
 struct ServedModel {
   std::string name;
   std::chrono::nanoseconds budget{};
-  ModelMetrics metrics;                          // of Predict, and of the loader
-  ModelMetrics top_k_metrics;                    // of TopK
-  std::unique_ptr<RequestRing> recent_requests;  // of Predict, answered well; null: none are kept
-  std::unique_ptr<loader::ModelLoader> loader;   // last: it asks for the requests
+  ModelMetrics metrics;                           // of Predict, and of the loader
+  ModelMetrics top_k_metrics;                     // of TopK
+  std::unique_ptr<RequestRing> recent_requests;   // of Predict, answered well; null: none are kept
+  std::unique_ptr<loader::ModelLoader> loader;    // behind them: it asks for the requests
+  std::unique_ptr<PredictionLog> prediction_log;  // last: it asks for snapshots. Null: none
 
   bool Serves() const { return loader->slot().Get() != nullptr; }
 };

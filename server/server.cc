@@ -34,6 +34,9 @@ constexpr int kMinPingIntervalMs = 10000;
 // Where a poll is a request that costs: a first catalogue is noticed within 5 minutes, by default.
 constexpr uint32_t kPollsPerAbsentCatalogue = 20;
 
+// After the last answer; a disk that hangs does not hold up the end.
+constexpr std::chrono::seconds kPredictionLogPatience{5};
+
 RequestLimits ToRequestLimits(const v1::LimitsConfig& limits) {
   return {.max_candidates = limits.max_candidates(),
           .max_features_per_list = limits.max_features_per_list(),
@@ -131,6 +134,37 @@ void AddShadowGate(const v1::ShadowGateConfig& config, const RequestLimits& limi
       .last = [&ring] { return ring.last(); }};
 }
 
+// The snapshot that serves as `version`, 0 for the current one; null when it has gone.
+std::shared_ptr<const loader::Snapshot> FindSnapshot(const loader::ModelSlot& slot,
+                                                     uint64_t version) {
+  if (version == 0) return slot.Get();
+  for (auto snapshot : {slot.Get(), slot.Canary(), slot.Previous()}) {
+    if (snapshot != nullptr && snapshot->version() == version) return snapshot;
+  }
+  return nullptr;
+}
+
+std::unique_ptr<PredictionLog> MakePredictionLog(const v1::PredictionLogConfig& config,
+                                                 const RequestLimits& limits,
+                                                 const ServedModel& model) {
+  return std::make_unique<PredictionLog>(
+      PredictionLogOptions{.model = model.name,
+                           .folder = config.folder(),
+                           .sample_percent = config.sample_percent(),
+                           .weights_one_in = config.weights_one_in(),
+                           .ring_bytes = size_t{config.ring_mib()} << 20,
+                           .max_record_bytes = size_t{config.max_record_kib()} << 10,
+                           .flush_interval = std::chrono::milliseconds(config.flush_interval_ms()),
+                           .max_file_bytes = uint64_t{config.max_file_mib()} << 20,
+                           .max_file_age = std::chrono::seconds(config.max_file_s()),
+                           .max_total_bytes = uint64_t{config.max_total_mib()} << 20,
+                           .compression = config.compression() == v1::PredictionLogConfig::SMALL
+                                              ? LogCompression::kSmall
+                                              : LogCompression::kFast,
+                           .limits = limits},
+      [&slot = model.loader->slot()](uint64_t version) { return FindSnapshot(slot, version); });
+}
+
 s3::ClientOptions ToClientOptions(const v1::S3Config& config) {
   s3::ClientOptions options{.endpoint_url = config.endpoint_url(),
                             .region = config.region(),
@@ -202,6 +236,10 @@ absl::Status Server::AddModels() {
           OnLoaderEvent(served, event);
         },
         std::move(sources->catalogues));
+    if (config.has_prediction_log()) {
+      model->prediction_log =
+          MakePredictionLog(config.prediction_log(), ToRequestLimits(config_.limits()), *model);
+    }
     models_.Add(std::move(model));
   }
   models_.SetDefault(config_.default_model());
@@ -285,6 +323,8 @@ std::string Server::MetricsPage() const {
       views.back().recent_request_bytes = ring->bytes();
       views.back().recent_requests_dropped = ring->dropped_count();
     }
+    if (const PredictionLog* log = model->prediction_log.get(); log != nullptr)
+      views.back().prediction_log = log->Counts();
   }
   const ServerMetricsView view{.unknown_model_requests = prediction_->unknown_model_requests(),
                                .draining = health_->draining(),
@@ -307,6 +347,11 @@ void Server::Drain() {
   for (const auto& model : models_.all()) model->loader->Stop();
   grpc_->Shutdown(std::chrono::system_clock::now() +
                   std::chrono::milliseconds(config_.drain_timeout_ms()));
+  for (const auto& model : models_.all()) {
+    PredictionLog* const log = model->prediction_log.get();
+    if (log == nullptr || log->Stop(kPredictionLogPatience)) continue;
+    Log(LogLevel::kWarning, "prediction_log_left", {{"model", model->name}});
+  }
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   Log(LogLevel::kInfo, "drain_finished", {{"took_ms", took.count()}});
 }

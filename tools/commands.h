@@ -39,6 +39,8 @@ AddCommand AddGateReport;
 AddCommand AddHistory;
 AddCommand AddRequest;
 AddCommand AddLoad;
+AddCommand AddLog;
+AddCommand AddJoin;
 AddCommand AddGenerate;
 AddCommand AddCompletion;
 

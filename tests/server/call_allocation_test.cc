@@ -10,6 +10,8 @@
 
 #include "loader/model_slot.h"
 #include "server/call_pool.h"
+#include "server/message_bytes.h"
+#include "server/prediction_log.h"
 #include "tests/server/sample_model.h"
 
 namespace {
@@ -99,6 +101,22 @@ TEST_F(CallAllocationTest, GiantsAreNotKept) {
   const std::string giant = PackedRequest(5000).SerializeAsString();
   EXPECT_GT(Serve(giant), 0);
   EXPECT_GT(Serve(giant), 0);
+}
+
+TEST_F(CallAllocationTest, LoggingAnAnswerAllocatesNothing) {
+  const PredictionLogOptions options{.model = "ctr",
+                                     .folder = NewFolder(),
+                                     .sample_percent = 100.0,
+                                     .flush_interval = std::chrono::minutes(1)};
+  PredictionLog log(options, [](uint64_t) { return nullptr; });
+  for (const v1::PredictRequest& request : {PackedRequest(200), FriendlyRequest(200)}) {
+    grpc::ByteBuffer bytes;
+    ASSERT_TRUE(SerializeMessage(request, &bytes).ok());
+    log.Put(CallKind::kPredict, bytes, bytes);
+    const int before = allocations;
+    log.Put(CallKind::kPredict, bytes, bytes);
+    EXPECT_EQ(allocations - before, 0);
+  }
 }
 
 }  // namespace

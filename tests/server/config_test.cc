@@ -28,6 +28,26 @@ std::string ErrorOf(const std::string& text) {
   return std::string(config.status().message());
 }
 
+TEST(ConfigTest, NothingIsLoggedByDefaultAndAFolderIsEnough) {
+  const auto silent = ParseConfig(kMinimal, "f.yaml");
+  ASSERT_TRUE(silent.ok()) << silent.status();
+  EXPECT_FALSE(silent->models(0).has_prediction_log());
+  const auto config =
+      ParseConfig(std::string(kMinimal) + "    prediction_log: {folder: logs}\n", "f.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const v1::PredictionLogConfig& log = config->models(0).prediction_log();
+  EXPECT_EQ(log.folder(), "logs");
+  EXPECT_EQ(log.sample_percent(), 1.0);
+  EXPECT_EQ(log.weights_one_in(), 0U);
+  EXPECT_EQ(log.ring_mib(), 16U);
+  EXPECT_EQ(log.max_record_kib(), 512U);
+  EXPECT_EQ(log.flush_interval_ms(), 1000U);
+  EXPECT_EQ(log.max_file_mib(), 128U);
+  EXPECT_EQ(log.max_file_s(), 3600U);
+  EXPECT_EQ(log.max_total_mib(), 10240U);
+  EXPECT_EQ(log.compression(), v1::PredictionLogConfig::FAST);
+}
+
 TEST(ConfigTest, FillsInEveryDefault) {
   const auto config = ParseConfig(kMinimal, "f.yaml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -242,6 +262,16 @@ INSTANTIATE_TEST_SUITE_P(
                   "models[0].rollout.canary_percent: 60 is out of range; 0.1 to 50 is allowed"},
         BadConfig{"CanaryWithoutTime", WithModelKey("rollout: {canary_s: 0}"),
                   "models[0].rollout.canary_s: 0 is out of range; 1 to 604800 is allowed"},
+        BadConfig{"LogWithoutFolder", WithModelKey("prediction_log: {sample_percent: 5}"),
+                  "models[0].prediction_log.folder: is required"},
+        BadConfig{"LogOfNothing", WithModelKey("prediction_log: {folder: l, sample_percent: 0}"),
+                  "prediction_log.sample_percent: 0 is out of range; 0.0001 to 100 is allowed"},
+        BadConfig{"LogRecordsTooLargeForTheRing",
+                  WithModelKey("prediction_log: {folder: l, ring_mib: 2, max_record_kib: 1024}"),
+                  "prediction_log.max_record_kib: 1024 is not below half of ring_mib, 2"},
+        BadConfig{"LogFilesTooLargeForTheirSum",
+                  WithModelKey("prediction_log: {folder: l, max_total_mib: 200}"),
+                  "prediction_log.max_total_mib: 200 is less than twice max_file_mib, 128"},
         BadConfig{"NumberForAName", WithModelKey("catalogue: {item_vectors: 1}"),
                   "item_vectors: has to be one of F32, INT8, found '1'"},
         BadConfig{"NoValue", WithKey("http_listen:"),

@@ -74,6 +74,33 @@ TEST(MetricsTest, ShowsTheLimitAndWhoWasRefused) {
   }
 }
 
+TEST(MetricsTest, ShowsThePredictionLogsThatThereAre) {
+  loader::ModelStatus with_log;
+  with_log.model = "ctr";
+  loader::ModelStatus without;
+  without.model = "cvr";
+  std::vector<ModelMetricsView> views = {{with_log, {}, {}}, {without, {}, {}}};
+  EXPECT_THAT(FormatMetrics(views, {}, kNowUs), Not(HasSubstr("prediction_log")));
+  views[0].prediction_log = PredictionLogCounts{.records = 5,
+                                                .bytes = 700,
+                                                .dropped = {1, 2, 3},
+                                                .files_removed = 4,
+                                                .failing = true,
+                                                .failures = 6,
+                                                .last_error = "RESOURCE_EXHAUSTED"};
+  const std::string page = FormatMetrics(views, {}, kNowUs);
+  for (const char* line :
+       {"records_total{model=\"ctr\"} 5\n", "bytes_total{model=\"ctr\"} 700\n",
+        "dropped_total{model=\"ctr\",reason=\"ring\"} 1\n",
+        "dropped_total{model=\"ctr\",reason=\"size\"} 2\n",
+        "dropped_total{model=\"ctr\",reason=\"disk\"} 3\n",
+        "files_removed_total{model=\"ctr\"} 4\n", "failures_total{model=\"ctr\"} 6\n",
+        "failing{model=\"ctr\",error=\"RESOURCE_EXHAUSTED\"} 1\n"}) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat("fmserve_prediction_log_", line)));
+  }
+  EXPECT_THAT(page, Not(HasSubstr("prediction_log_records_total{model=\"cvr\"}")));
+}
+
 TEST(MetricsTest, LatencyBucketsAreCumulativeAndIncludeTheirBound) {
   ModelMetrics metrics;
   metrics.Record({.latency = milliseconds(20)});
