@@ -8,9 +8,11 @@ import argparse
 import json
 import os
 import pathlib
+import queue
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 PART = 100  # swaps that are compared, at the beginning and at the end
@@ -26,24 +28,8 @@ def fail(message):
 class Server:
     """What can be seen of it from outside."""
 
-    def __init__(self, pid, log_path):
+    def __init__(self, pid):
         self.pid = pid
-        self.log = open(log_path, encoding="utf-8")
-
-    def wait_for(self, version):
-        """Until the log says that the version serves. Asking the server would take part in what is measured."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        line = ""
-        while time.monotonic() < end:
-            piece = self.log.readline()
-            line += piece
-            if not line.endswith("\n"):
-                time.sleep(0.002)
-                continue
-            if '"version_published"' in line and f'"version":{version},' in line:
-                return
-            line = ""
-        fail(f"version {version} does not serve")
 
     def resident_kb(self):
         with open(f"/proc/{self.pid}/status", encoding="utf-8") as file:
@@ -53,12 +39,34 @@ class Server:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
 
+class ServerLog:
+    """One reader of the server's log. Asking the server would take part in what is measured."""
+
+    def __init__(self, path):
+        self.log = open(path, encoding="utf-8")
+
+    def wait_for(self, model, version):
+        """Until the log says that the version serves."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        line = ""
+        while time.monotonic() < end:
+            piece = self.log.readline()
+            line += piece
+            if not line.endswith("\n"):
+                time.sleep(0.002)
+                continue
+            if '"version_published"' in line and f'"model":"{model}"' in line and f'"version":{version},' in line:
+                return
+            line = ""
+        raise TimeoutError(f"version {version} of {model} does not serve")
+
+
 class Publisher:
     """Publishes one version while the server takes the one before, so that it need not wait for either."""
 
-    def __init__(self, arguments):
+    def __init__(self, arguments, model):
         self.fm = arguments.fm
-        self.model = arguments.model
+        self.model = model
         self.work = pathlib.Path(arguments.work)
         self.process = None
 
@@ -69,26 +77,32 @@ class Publisher:
 
     def end(self):
         if self.process.wait() != 0:
-            fail("a version could not be published")
+            raise RuntimeError(f"a version of {self.model} could not be published")
 
     def remove(self, version):
         (self.work / "store" / self.model / f"{version:020d}.fmw").unlink(missing_ok=True)
 
 
-def swaps_of(arguments, server):
-    """Yields what was seen after each swap."""
-    publisher = Publisher(arguments)
-    publisher.begin(2)
-    served = time.monotonic()
-    for version in range(2, arguments.swaps + 2):
-        publisher.end()
-        begin = max(served, time.monotonic())
-        publisher.begin(version + 1)
-        server.wait_for(version)
+def swap_model(arguments, model, swaps):
+    """Puts what was seen after each swap of the model into the queue; an exception ends it, and goes there, too."""
+    try:
+        server = Server(arguments.server)
+        log = ServerLog(f"{arguments.work}/server.log")
+        log.wait_for(model, 1)
+        publisher = Publisher(arguments, model)
+        publisher.begin(2)
         served = time.monotonic()
-        publisher.remove(version - 1)
-        yield {"swap_ms": (served - begin) * 1000, "resident_kb": server.resident_kb(), "open_files": server.open_files()}
-    publisher.end()
+        for version in range(2, arguments.swaps // arguments.models + 2):
+            publisher.end()
+            begin = max(served, time.monotonic())
+            publisher.begin(version + 1)
+            log.wait_for(model, version)
+            served = time.monotonic()
+            publisher.remove(version - 1)
+            swaps.put({"swap_ms": (served - begin) * 1000, "resident_kb": server.resident_kb(), "open_files": server.open_files()})
+        publisher.end()
+    except (OSError, RuntimeError, TimeoutError) as error:
+        swaps.put(error)
 
 
 def describe(name, part):
@@ -101,19 +115,24 @@ def describe(name, part):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("fm", "work", "model"):
+    for name in ("fm", "work"):
         parser.add_argument(f"--{name}", required=True)
-    for name in ("server", "swaps"):
+    for name in ("server", "swaps", "models"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--json")
     arguments = parser.parse_args()
-    if arguments.swaps < 2 * PART:
+    count = arguments.swaps // arguments.models * arguments.models
+    if count < 2 * PART:
         fail(f"--swaps: at least {2 * PART}")
 
-    server = Server(arguments.server, f"{arguments.work}/server.log")
-    server.wait_for(1)
+    queue_of_swaps = queue.Queue()
+    for i in range(arguments.models):
+        threading.Thread(target=swap_model, args=(arguments, f"ctr{i + 1}", queue_of_swaps), daemon=True).start()
     swaps = []
-    for swap in swaps_of(arguments, server):
+    while len(swaps) < count:
+        swap = queue_of_swaps.get()
+        if isinstance(swap, Exception):
+            fail(swap)
         swaps.append(swap)
         if len(swaps) % (5 * PART) == 0:
             describe(f"{len(swaps) - PART + 1} to {len(swaps)}", swaps[-PART:])
