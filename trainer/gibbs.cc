@@ -306,7 +306,9 @@ absl::StatusOr<FitResult> SampleGibbs(const GibbsOptions& options, std::span<con
   for (uint32_t draw = 1; draw <= all; ++draw) {
     const Clock::time_point start = Clock::now();
     sampler.Draw();
-    EpochReport report{.epoch = draw, .train_loss = sampler.TrainLoss()};
+    EpochReport report;
+    report.epoch = draw;
+    report.train_loss = sampler.TrainLoss();
     const bool kept = draw > options.burn_in;
     if (kept) means.Add(sampler.parameters());
     report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
