@@ -96,7 +96,7 @@ model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& r
     metadata.emplace_back(prefix + "train.loss", absl::StrCat(report.train_loss));
     if (report.valid) {
       metadata.emplace_back(prefix + "valid.loss",
-                            absl::StrCat(trainer::Loss(learner.task, *report.valid)));
+                            absl::StrCat(trainer::Loss(arguments.fit.learner.task, *report.valid)));
     }
   }
   metadata.emplace_back("metric.best_epoch", absl::StrCat(result.best_epoch));
