@@ -24,7 +24,7 @@ constexpr int64_t kForgivenUs = 1'000'000;  // that a click may come before the 
 
 // Of Predict and TopK, what is alike: who was asked, and which items stand behind those candidates
 // that came with features.
-struct Call {
+struct LoggedCall {
   const v1::PackedFeatures* packed = nullptr;  // null: the friendly form
   const v1::Features* features = nullptr;
   const v1::ItemIds* items = nullptr;
@@ -39,8 +39,8 @@ size_t CountOf(const v1::ItemIds& items) {
   return static_cast<size_t>(items.integers_size()) + static_cast<size_t>(items.strings_size());
 }
 
-Call CallOf(const v1::PredictionRecord& record) {
-  Call call;
+LoggedCall LoggedCallOf(const v1::PredictionRecord& record) {
+  LoggedCall call;
   const auto set = [&call](const auto& request, const auto& response) {
     if (request.has_packed()) call.packed = &request.packed();
     call.features = &request.features();
@@ -78,17 +78,17 @@ class Joiner {
                          const std::vector<std::string>& field_names);
   absl::Status CheckModel(const std::string& model);
   absl::Status CheckFields(const std::vector<std::string>& names);
-  absl::Status AddRows(const Call& call, const std::set<size_t>& clicked,
+  absl::Status AddRows(const LoggedCall& call, const std::set<size_t>& clicked,
                        const std::optional<std::set<size_t>>& shown);
-  absl::StatusOr<bool> SetItemCells(const Call& call, size_t item);
+  absl::StatusOr<bool> SetItemCells(const LoggedCall& call, size_t item);
 
   // Which candidates of the call these clicks are of, when they came in time.
-  std::set<size_t> Matches(const Call& call, std::span<Click> clicks, uint64_t time_us);
-  std::optional<size_t> FindItem(const Call& call, uint64_t key);
+  std::set<size_t> Matches(const LoggedCall& call, std::span<Click> clicks, uint64_t time_us);
+  std::optional<size_t> FindItem(const LoggedCall& call, uint64_t key);
   uint64_t ItemKeyOf(const v1::ItemIds& items, size_t i) const;
 
   // Keys of the ids of candidates that came with features, "" has none.
-  std::optional<uint64_t> ListItemKey(const Call& call, size_t candidate, size_t begin) const;
+  std::optional<uint64_t> ListItemKey(const LoggedCall& call, size_t candidate, size_t begin) const;
 
   const JoinOptions& options_;
   const trainer::TrainingSchema& schema_;
@@ -186,7 +186,7 @@ absl::Status Joiner::ReadLog(const std::string& path,
 
 absl::Status Joiner::AddRecord(const v1::PredictionRecord& record,
                                const std::vector<std::string>& field_names) {
-  const Call call = CallOf(record);
+  const LoggedCall call = LoggedCallOf(record);
   if (!options_.model.empty() && *call.model != options_.model) return absl::OkStatus();
   if (absl::Status status = CheckModel(*call.model); !status.ok()) return status;
   if (absl::Status status = CheckFields(field_names); !status.ok()) return status;
@@ -207,7 +207,8 @@ absl::Status Joiner::AddRecord(const v1::PredictionRecord& record,
   return status.ok() ? AddRows(call, clicked, shown) : status;
 }
 
-std::set<size_t> Joiner::Matches(const Call& call, std::span<Click> clicks, uint64_t time_us) {
+std::set<size_t> Joiner::Matches(const LoggedCall& call, std::span<Click> clicks,
+                                 uint64_t time_us) {
   std::set<size_t> candidates;
   const int64_t window_us = absl::ToInt64Microseconds(options_.window);
   for (Click& click : clicks) {
@@ -234,7 +235,7 @@ uint64_t Joiner::ItemKeyOf(const v1::ItemIds& items, size_t i) const {
   return item_keys_.OfText(items.strings(static_cast<int>(i))).value_or(0);
 }
 
-std::optional<uint64_t> Joiner::ListItemKey(const Call& call, size_t candidate,
+std::optional<uint64_t> Joiner::ListItemKey(const LoggedCall& call, size_t candidate,
                                             size_t begin) const {
   if (call.packed != nullptr) {
     const v1::PackedFeatures& packed = *call.packed;
@@ -256,7 +257,7 @@ std::optional<uint64_t> Joiner::ListItemKey(const Call& call, size_t candidate,
   return std::nullopt;
 }
 
-std::optional<size_t> Joiner::FindItem(const Call& call, uint64_t key) {
+std::optional<size_t> Joiner::FindItem(const LoggedCall& call, uint64_t key) {
   if (id_field_.has_value()) {
     size_t begin = call.packed != nullptr ? call.packed->context_length() : 0;
     for (size_t i = 0; i < call.lists_count; ++i) {
@@ -271,7 +272,7 @@ std::optional<size_t> Joiner::FindItem(const Call& call, uint64_t key) {
 }
 
 // Fills in the item's side from the table; false when that lacks it.
-absl::StatusOr<bool> Joiner::SetItemCells(const Call& call, size_t item) {
+absl::StatusOr<bool> Joiner::SetItemCells(const LoggedCall& call, size_t item) {
   if (!items_.has_value()) {
     return absl::InvalidArgumentError(
         "the request names items by ids; give --items, the table of the items, and --id, the field "
@@ -286,7 +287,7 @@ absl::StatusOr<bool> Joiner::SetItemCells(const Call& call, size_t item) {
   return true;
 }
 
-absl::Status Joiner::AddRows(const Call& call, const std::set<size_t>& clicked,
+absl::Status Joiner::AddRows(const LoggedCall& call, const std::set<size_t>& clicked,
                              const std::optional<std::set<size_t>>& shown) {
   size_t begin = call.packed != nullptr ? call.packed->context_length() : 0;
   for (size_t i = 0; i < call.candidates_count; ++i) {
