@@ -31,7 +31,7 @@ bool IsTimeText(std::string_view text) {
          });
 }
 
-absl::Status Failed(const std::string& path, const char* what) {
+absl::Status FolderError(const std::string& path, const char* what) {
   return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot ", what));
 }
 
@@ -53,7 +53,7 @@ absl::Status MakeFolder(const std::string& folder) {
     if (absl::Status status = loader::CreateFolder(parent); !status.ok()) return status;
   }
   if (mkdir(folder.c_str(), kFolderMode) == 0 || errno == EEXIST) return absl::OkStatus();
-  return Failed(folder, "create the folder");
+  return FolderError(folder, "create the folder");
 }
 
 }  // namespace
@@ -88,7 +88,7 @@ std::string LogFolder::NewFile(std::chrono::system_clock::time_point now) const 
 absl::Status LogFolder::FinishFile(const std::string& open_path) {
   const std::string path = open_path.substr(0, open_path.size() - kOpenSuffix.size());
   if (rename(open_path.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  return Failed(open_path, "rename");
+  return FolderError(open_path, "rename");
 }
 
 absl::StatusOr<uint64_t> LogFolder::RemoveOldest(uint64_t max_bytes) const {
@@ -113,7 +113,7 @@ absl::StatusOr<uint64_t> LogFolder::RemoveOldest(uint64_t max_bytes) const {
   uint64_t removed = 0;
   for (const File& file : files) {
     if (all_bytes <= max_bytes) break;
-    if (unlink(file.path.c_str()) != 0 && errno != ENOENT) return Failed(file.path, "remove");
+    if (unlink(file.path.c_str()) != 0 && errno != ENOENT) return FolderError(file.path, "remove");
     all_bytes -= file.bytes;
     ++removed;
   }

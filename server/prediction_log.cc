@@ -58,7 +58,7 @@ void PredictionLog::Put(CallKind kind, const grpc::ByteBuffer& request,
     Count(LogDrop::kSize);
   } else if (char* const record = ring_.Reserve(bytes); record != nullptr) {
     WriteLogRecord(call, record);
-    ring_.Commit(record, bytes);
+    RecordRing::Commit(record, bytes);
     if (ring_.used_bytes() > ring_.capacity_bytes() / 2 && !half_full_.exchange(true))
       changed_.notify_all();
   } else {

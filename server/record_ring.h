@@ -25,7 +25,7 @@ class RecordRing {
   char* Reserve(size_t bytes);
 
   // The record that Reserve(bytes) gave room for is written. Safe from any thread.
-  void Commit(char* record, size_t bytes);
+  static void Commit(char* record, size_t bytes);
 
   // The oldest record, valid until Pop; nothing when there is none, or it is not committed yet. For
   // the one thread that takes out.
@@ -52,7 +52,8 @@ class RecordRing {
   static size_t LinesBytes(size_t record_bytes) {
     return (record_bytes + kHeaderBytes + kLineBytes - 1) / kLineBytes * kLineBytes;
   }
-  std::atomic_ref<uint64_t> HeaderAt(char* line) const {
+  // NOLINTNEXTLINE(readability-non-const-parameter): what it refers to is written
+  static std::atomic_ref<uint64_t> HeaderAt(char* line) {
     return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(line));
   }
 

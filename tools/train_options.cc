@@ -7,9 +7,10 @@
 namespace fmserve::tools {
 namespace {
 
-const CLI::Range kPositive(1e-30, 1e30);
 constexpr const char* kSgdOptions = "Options of --method sgd";
 constexpr const char* kGibbsOptions = "Options of --method gibbs";
+
+CLI::Range Positive() { return {1e-30, 1e30}; }
 
 void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
   trainer::FitOptions& fit = arguments.fit;
@@ -24,7 +25,7 @@ void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
       ->check(CLI::Range(1U, 1000U))
       ->capture_default_str();
   command.add_option("--learning-rate", learner.learning_rate, "Step size of AdaGrad")
-      ->check(kPositive)
+      ->check(Positive())
       ->capture_default_str();
   command.add_option("--l2-linear", learner.l2_linear, "L2 penalty on linear weights")
       ->check(at_least_0)
@@ -35,7 +36,7 @@ void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
   command
       .add_option("--init-accumulator", learner.init_accumulator,
                   "Sums of squared gradients at the start")
-      ->check(kPositive)
+      ->check(Positive())
       ->capture_default_str();
   command
       .add_option("--step-decay", learner.step_decay,
@@ -96,7 +97,7 @@ void AddMethodOptions(CLI::App& command, TrainArguments& arguments) {
       command
           .add_option("--init-stddev", learner.init_stddev,
                       "Standard deviation of the factors at the start; 0.1 for gibbs if not given")
-          ->check(kPositive)
+          ->check(Positive())
           ->capture_default_str();
   command.add_option("--seed", learner.seed, "Seed of everything random")->capture_default_str();
   command.option_defaults()->group(kSgdOptions);

@@ -19,7 +19,7 @@ bool Put(RecordRing* ring, const std::string& record) {
   char* const room = ring->Reserve(record.size());
   if (room == nullptr) return false;
   record.copy(room, record.size());
-  ring->Commit(room, record.size());
+  RecordRing::Commit(room, record.size());
   return true;
 }
 
@@ -72,7 +72,7 @@ TEST(RecordRingTest, ARecordThatIsNotCommittedHoldsBackThoseBehindIt) {
   ASSERT_TRUE(Put(&ring, "second"));
   EXPECT_EQ(Take(&ring), std::nullopt);
   std::memcpy(first, "first", 5);
-  ring.Commit(first, 5);
+  RecordRing::Commit(first, 5);
   EXPECT_EQ(Take(&ring), "first");
   EXPECT_EQ(Take(&ring), "second");
 }
