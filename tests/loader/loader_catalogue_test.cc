@@ -178,8 +178,9 @@ TEST_F(LoaderCatalogue, ADamagedCatalogueIsRejectedAndNothingOfItStaysInTheCache
   bytes[bytes.size() / 2] ^= 1;
   store_.PublishBytes(2, bytes, kCatalogue);
   ExpectCatalogueRejected(2, "section");
-  EXPECT_THAT(ListFolder(store_.cache()), ::testing::ElementsAre(".lock", FileName(kCatalogue, 1),
-                                                                 WeightFileName(1), "state.json"));
+  EXPECT_THAT(ListFolder(store_.cache()),
+              ::testing::ElementsAre(".lock", FileName(kCatalogue, 1), WeightFileName(1),
+                                     "history.jsonl", "state.json"));
   PublishAndServe();
   EXPECT_EQ(Serving()->catalogue_version(), 1U);
 }
@@ -225,8 +226,9 @@ TEST_F(LoaderCatalogue, KeepsTheLastCataloguesCachedAndCountsWhatIsSharedOnce) {
   }
   EXPECT_TRUE(Eventually([&] {
     return ListFolder(store_.cache()) ==
-           std::vector<std::string>{".lock", WeightFileName(1), FileName(kCatalogue, 4),
-                                    FileName(kCatalogue, 5), "state.json"};
+           std::vector<std::string>{
+               ".lock",         WeightFileName(1), FileName(kCatalogue, 4), FileName(kCatalogue, 5),
+               "history.jsonl", "state.json"};
   }));
   const uint64_t weights_bytes = std::filesystem::file_size(store_.WeightPath(1));
   EXPECT_TRUE(Eventually([&] {

@@ -81,9 +81,9 @@ TEST_F(LoaderDeltaTest, BuildsAVersionFromTheDeltaOfWhatServes) {
   EXPECT_EQ(Count(DeltaOutcome::kApplied), 2U);
   EXPECT_EQ(log_.Count(Kind::kDeltaFailed), 0);
   EXPECT_TRUE(Eventually([&] {
-    return ListFolder(store_.cache()) == std::vector<std::string>{".lock", WeightFileName(1),
-                                                                  WeightFileName(2),
-                                                                  WeightFileName(3), "state.json"};
+    return ListFolder(store_.cache()) ==
+           std::vector<std::string>{".lock",           WeightFileName(1), WeightFileName(2),
+                                    WeightFileName(3), "history.jsonl",   "state.json"};
   })) << "deltas do not stay in the cache";
 }
 

@@ -53,9 +53,9 @@ TEST_F(ModelLoaderTest, KeepsTwoSnapshotsMappedAndTheLastGoodVersionsCached) {
   Start();
   for (int i = 0; i < 6; ++i) PublishAndServe();
   EXPECT_TRUE(Eventually([&] {
-    return ListFolder(store_.cache()) == std::vector<std::string>{".lock", WeightFileName(4),
-                                                                  WeightFileName(5),
-                                                                  WeightFileName(6), "state.json"};
+    return ListFolder(store_.cache()) ==
+           std::vector<std::string>{".lock",           WeightFileName(4), WeightFileName(5),
+                                    WeightFileName(6), "history.jsonl",   "state.json"};
   }));
   const uint64_t file_bytes = std::filesystem::file_size(store_.WeightPath(6));
   EXPECT_TRUE(Eventually([&] { return loader_->GetStatus().snapshot_bytes == 2 * file_bytes; }));
@@ -122,7 +122,8 @@ TEST_F(ModelLoaderTest, GatesRejectAndNothingOfItStaysInTheCache) {
   PublishAndServe();
   store_.PublishBytes(2, store_.Bytes({.w0 = 2, .version = 2, .golden_error = 0.5}));
   ExpectRejected(2, "golden");
-  EXPECT_THAT(ListFolder(store_.cache()), ElementsAre(".lock", WeightFileName(1), "state.json"));
+  EXPECT_THAT(ListFolder(store_.cache()),
+              ElementsAre(".lock", WeightFileName(1), "history.jsonl", "state.json"));
 }
 
 TEST_F(ModelLoaderTest, AFileOfAnotherModelIsRejected) {

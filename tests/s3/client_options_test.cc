@@ -1,6 +1,9 @@
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "tests/s3/client_fixture.h"
 
 namespace fmserve::s3 {
@@ -10,7 +13,7 @@ using ::testing::HasSubstr;
 
 class OptionsTest : public ::testing::Test {
  protected:
-  OptionsTest() : folder_(::testing::TempDir() + "/s3_options_test") {
+  OptionsTest() : folder_(absl::StrCat(::testing::TempDir(), "s3_options_test_", getpid())) {
     std::filesystem::create_directories(folder_);
     environment_.Set("AWS_CONFIG_FILE", folder_ + "/config");
     environment_.Set("AWS_SHARED_CREDENTIALS_FILE", folder_ + "/credentials");

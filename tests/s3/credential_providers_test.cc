@@ -1,5 +1,7 @@
 #include "s3/credential_providers.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -23,7 +25,7 @@ std::string Json() {
 
 class ProvidersTest : public ::testing::Test {
  protected:
-  ProvidersTest() : folder_(::testing::TempDir() + "/s3_providers_test") {
+  ProvidersTest() : folder_(absl::StrCat(::testing::TempDir(), "s3_providers_test_", getpid())) {
     std::filesystem::create_directories(folder_);
     environment_.Set("HOME", folder_);
   }

@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "tests/s3/client_fixture.h"
 
 namespace fmserve::s3 {
@@ -45,12 +47,13 @@ TEST(ProfileTest, SectionsOfTheCredentialsAreNot) {
 }
 
 TEST(ProfileTest, CredentialsGoBeforeTheConfig) {
-  const std::string folder = ::testing::TempDir() + "/s3_profile_test/.aws";
+  const std::string home = absl::StrCat(::testing::TempDir(), "s3_profile_test_", getpid());
+  const std::string folder = home + "/.aws";
   std::filesystem::create_directories(folder);
   std::ofstream(folder + "/config") << "[profile p]\nregion = r\naws_access_key_id = config\n";
   std::ofstream(folder + "/credentials") << "[p]\naws_access_key_id = credentials\n";
   FakeEnvironment environment;
-  environment.Set("HOME", ::testing::TempDir() + "/s3_profile_test");
+  environment.Set("HOME", home);
   EXPECT_FALSE(LoadProfile("", environment.Get())->found);
   environment.Set("AWS_PROFILE", "p");
   const auto profile = LoadProfile("", environment.Get());
@@ -59,7 +62,7 @@ TEST(ProfileTest, CredentialsGoBeforeTheConfig) {
   EXPECT_TRUE(profile->named);
   EXPECT_EQ(profile->Get("region"), "r");
   EXPECT_EQ(profile->Get("aws_access_key_id"), "credentials");
-  std::filesystem::remove_all(folder);
+  std::filesystem::remove_all(home);
   EXPECT_FALSE(LoadProfile("", environment.Get())->found);
 }
 
