@@ -19,6 +19,7 @@ AddCommand AddExplain;
 AddCommand AddInspect;
 AddCommand AddVerify;
 AddCommand AddExport;
+AddCommand AddImport;
 AddCommand AddQuantize;
 AddCommand AddPrune;
 AddCommand AddAverage;

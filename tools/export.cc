@@ -1,9 +1,9 @@
-// fm export: the parameters as a table or as NumPy arrays.
+// fm export: the parameters as a table, as NumPy arrays or as a model of libFM.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,13 +11,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "model/quantization.h"
 #include "model/weight_file.h"
-#include "model/weight_format.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/json_output.h"
+#include "tools/libfm_text.h"
 #include "tools/npz.h"
+#include "trainer/rewrite.h"
+#include "trainer/row_table.h"
+#include "trainer/value_text.h"
 
 namespace fmserve::tools {
 namespace {
@@ -26,76 +28,28 @@ struct ExportArguments {
   std::string model;
   std::string format = "tsv";
   std::string out;
+  std::string map;  // libfm; "": the values are the ids
   bool json = false;
 };
 
-struct ExportRow {
-  uint64_t key = 0;
-  uint8_t field = 0;
-  std::string value;
-  float w = 0.0F;
-  std::vector<float> v;
-};
-
-// Calls visit(row) for every feature, in the order of the file.
-template <typename Visit>
-void ForEachRow(const model::WeightFile& file, Visit visit) {
-  const model::RowsView& rows = file.rows();
-  ExportRow row;
-  row.v.resize(rows.k);
-  for (uint64_t slot = 0; slot < rows.slots_count; ++slot) {
-    model::format::RowPrefix prefix;
-    std::memcpy(&prefix, rows.row(slot), sizeof(prefix));
-    if (prefix.key == model::format::kEmptyKey) continue;
-    const std::optional<model::FeatureName> name = file.name(static_cast<uint32_t>(slot));
-    row.key = prefix.key;
-    row.field = name ? name->field : 0;
-    row.value = name ? std::string(name->value) : "";
-    row.w = prefix.w;
-    model::DecodeRow(rows.quantization, rows.row(slot), row.v);
-    visit(row);
-  }
-}
-
-// Tab, line break and backslash as in a TSV of PostgreSQL or MySQL.
-std::string Escape(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '\t':
-        escaped += "\\t";
-        break;
-      case '\n':
-        escaped += "\\n";
-        break;
-      case '\r':
-        escaped += "\\r";
-        break;
-      case '\\':
-        escaped += "\\\\";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
-
 // Header, the row of w0 (no field, value "(w0)"), then a row per feature. Nine digits keep every
 // float.
-absl::Status ExportTsv(const model::WeightFile& file, const std::string& path) {
+absl::Status ExportTsv(const trainer::FileRows& rows, const std::string& path) {
+  const model::WeightFile& file = rows.file();
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << "field\tvalue\tw";
   for (uint32_t f = 0; f < file.info().k; ++f) out << "\tv" << f;
   out << absl::StrFormat("\n\t(w0)\t%.17g", file.info().w0);
   for (uint32_t f = 0; f < file.info().k; ++f) out << "\t0";
   out << "\n";
-  ForEachRow(file, [&](const ExportRow& row) {
-    out << Escape(file.schema().field(row.field).name) << '\t' << Escape(row.value)
-        << absl::StrFormat("\t%.9g", row.w);
+  const absl::Status status = rows.ForEach([&](const trainer::FeatureRow& row) {
+    out << trainer::EscapeCell(file.schema().field(row.name->field).name) << '\t'
+        << trainer::EscapeCell(row.name->value) << absl::StrFormat("\t%.9g", row.w);
     for (const float v : row.v) out << absl::StrFormat("\t%.9g", v);
     out << '\n';
+    return absl::OkStatus();
   });
+  if (!status.ok()) return status;
   out.close();
   return out ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write ", path));
 }
@@ -112,22 +66,24 @@ absl::Status AddStrings(const std::string& name, const std::vector<std::string>&
 }
 
 // field, value, key, w [rows], v [rows, k] and w0.
-absl::Status ExportNpz(const model::WeightFile& file, const std::string& path) {
+absl::Status ExportNpz(const trainer::FileRows& rows, const std::string& path) {
+  const model::WeightFile& file = rows.file();
   std::vector<std::string> fields;
   std::vector<std::string> values;
   std::vector<uint64_t> keys;
   std::vector<float> w;
   std::vector<float> v;
-  ForEachRow(file, [&](const ExportRow& row) {
-    fields.push_back(file.schema().field(row.field).name);
-    values.push_back(row.value);
+  absl::Status status = rows.ForEach([&](const trainer::FeatureRow& row) {
+    fields.push_back(file.schema().field(row.name->field).name);
+    values.emplace_back(row.name->value);
     keys.push_back(row.key);
     w.push_back(row.w);
     v.insert(v.end(), row.v.begin(), row.v.end());
+    return absl::OkStatus();
   });
   const double w0 = file.info().w0;
   NpzWriter npz(path);
-  absl::Status status = AddStrings("field", fields, npz);
+  status.Update(AddStrings("field", fields, npz));
   status.Update(AddStrings("value", values, npz));
   status.Update(npz.Add("key", "<u8", std::array{keys.size()}, std::as_bytes(std::span(keys))));
   status.Update(npz.Add("w", "<f4", std::array{w.size()}, std::as_bytes(std::span(w))));
@@ -141,18 +97,24 @@ int RunExport(const ExportArguments& arguments) {
   const absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
       model::WeightFile::Open(arguments.model);
   if (!file.ok()) return Fail("export", file.status());
-  const bool has_names =
-      std::ranges::any_of((*file)->sections(), [](const model::SectionInfo& section) {
-        return section.type == static_cast<uint32_t>(model::format::SectionType::kNames);
-      });
-  if (!has_names) {
+  if (!trainer::HasNames(**file)) {
     return Fail("export",
                 absl::InvalidArgumentError(absl::StrCat(
                     arguments.model, " carries no names of values; train it without --no-names")));
   }
-  const auto write = arguments.format == "tsv" ? ExportTsv : ExportNpz;
-  const absl::Status status = write(**file, arguments.out);
+  const trainer::FileRows rows(*file);
+  const absl::Status status = arguments.format == "tsv" ? ExportTsv(rows, arguments.out)
+                              : arguments.format == "npz"
+                                  ? ExportNpz(rows, arguments.out)
+                                  : ExportLibfm(rows, arguments.out, arguments.map);
   if (!status.ok()) return Fail("export", status);
+  const model::Calibration& calibration = (*file)->info().calibration;
+  if (calibration.kind != model::CalibrationKind::kNone) {
+    std::cerr << absl::StrFormat(
+        "fm export: %s has no place for the calibration: a prediction is made from %.17g * score "
+        "%+.17g\n",
+        arguments.format, calibration.scale, calibration.offset);
+  }
   if (arguments.json) PrintJson({{"out", arguments.out}, {"rows", (*file)->info().rows_count}});
   return kDone;
 }
@@ -164,13 +126,23 @@ void AddExport(CLI::App& app, int& exit_code) {
   CLI::App* command =
       app.add_subcommand("export", "Write the parameters: field, value, w and v of every feature.");
   command->add_option("model", arguments->model, "Weight file")->required()->type_name("M.fmw");
-  command->add_option("--format", arguments->format, "tsv, or npz for NumPy")
-      ->check(CLI::IsMember({"tsv", "npz"}))
+  command->add_option("--format", arguments->format, "tsv, npz for NumPy, or libfm")
+      ->check(CLI::IsMember({"tsv", "npz", "libfm"}))
       ->capture_default_str();
   command->add_option("--out", arguments->out, "File to write")->required()->type_name("FILE");
+  command
+      ->add_option("--map", arguments->map,
+                   "libfm: number the features, and write lines id<TAB>field<TAB>value; without, "
+                   "their values are their ids")
+      ->type_name("IDS.tsv");
   command->add_flag("--json", arguments->json, "Print one JSON object on standard output");
   command->footer("Example:\n  fm export ctr.fmw --format npz --out ctr.npz");
-  command->callback([arguments, &exit_code] { exit_code = RunExport(*arguments); });
+  command->callback([arguments, &exit_code] {
+    if (!arguments->map.empty() && arguments->format != "libfm") {
+      throw CLI::ValidationError("--map", "is for --format libfm; the others have the values");
+    }
+    exit_code = RunExport(*arguments);
+  });
 }
 
 }  // namespace fmserve::tools

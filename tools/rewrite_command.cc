@@ -49,19 +49,6 @@ absl::StatusOr<Json> DescribeParents(const RewriteArguments& arguments,
   return described;
 }
 
-absl::StatusOr<uint64_t> CheckWritten(const std::string& path) {
-  const absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
-      model::WeightFile::Open(path);
-  absl::Status status = file.status();
-  if (status.ok()) {
-    const auto scorer = trainer::TableScorer::Create(*file);
-    status = scorer.ok() ? trainer::CheckGoldens(**scorer).status() : scorer.status();
-  }
-  if (status.ok()) return (*file)->info().file_size;
-  return absl::InternalError(absl::StrCat(
-      path, " was written, but does not read as it should: ", std::string(status.message())));
-}
-
 std::string Metric(const Json& metrics, const char* name) {
   return metrics.is_null() || metrics[name].is_null()
              ? ""
@@ -97,6 +84,19 @@ void AddRewriteOptions(CLI::App& command, RewriteArguments& arguments) {
       ->type_name("S.yaml");
   command.add_flag("--no-names", arguments.no_names, "Leave out the values' names: a smaller file");
   command.add_flag("--json", arguments.json, "Print one JSON object on standard output");
+}
+
+absl::StatusOr<uint64_t> CheckWritten(const std::string& path) {
+  const absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
+      model::WeightFile::Open(path);
+  absl::Status status = file.status();
+  if (status.ok()) {
+    const auto scorer = trainer::TableScorer::Create(*file);
+    status = scorer.ok() ? trainer::CheckGoldens(**scorer).status() : scorer.status();
+  }
+  if (status.ok()) return (*file)->info().file_size;
+  return absl::InternalError(absl::StrCat(
+      path, " was written, but does not read as it should: ", std::string(status.message())));
 }
 
 absl::StatusOr<ParentFile> OpenParent(const std::string& path) {

@@ -43,6 +43,10 @@ absl::StatusOr<ParentFile> OpenParent(const std::string& path);
 trainer::Lineage MakeLineage(std::string operation, std::string options,
                              const std::vector<ParentFile>& parents);
 
+// Opens a file that was written as a server would, and scores its goldens. Returns its size in
+// bytes; Internal when it does not read as it should.
+absl::StatusOr<uint64_t> CheckWritten(const std::string& path);
+
 // Measures parents and `table` on the data, writes the file, opens it again and checks its goldens;
 // nothing is written when anything before is wrong or the file would be too large. Returns {"out",
 // "rows", "bytes", "goldens", "max_golden_change", "parents": [{"path", "rows", "bytes",

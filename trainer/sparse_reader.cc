@@ -24,6 +24,15 @@ std::string_view TakeWord(std::string_view& line) {
   return word;
 }
 
+// Ids are numbers; those of a field of strings, as alphaFM has them, also other words. A '|' would
+// be taken for two values.
+bool IsId(const Field& field, std::string_view id) {
+  if (!HasValues(field) || field.value_type == model::ValueType::kInteger) {
+    return model::ParseInteger(id).has_value();
+  }
+  return !id.empty() && id.find('|') == std::string_view::npos;
+}
+
 class SparseReader : public RowReader {
  public:
   SparseReader(bool with_fields, LineReader lines, const TrainingSchema& schema, Labels labels)
@@ -81,11 +90,11 @@ absl::Status SparseReader::AddFeature(std::string_view word) {
   const std::string_view id = model::TakeUntil(':', rest);
   const std::string_view value = rest.empty() ? "1" : rest;
   const std::optional<double> number = model::ParseNumber(value);
-  if (!number || !model::ParseInteger(id) || word.ends_with(':')) {
+  const Field& field = schema_.features.field(index);
+  if (!number || !IsId(field, id) || word.ends_with(':')) {
     return absl::InvalidArgumentError(
         absl::StrCat(model::Quote(word), " is not ", with_fields_ ? "field:" : "", "id:value"));
   }
-  const Field& field = schema_.features.field(index);
   std::string& text = texts_[index];
   if (!text.empty() && field.kind != FieldKind::kMultiValued) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -1,7 +1,8 @@
 // Sparse text files without a header, label first:
 //   libsvm   label id:value id:value …          (Chang and Lin, LIBSVM); '#' begins a comment
 //   libffm   label field:id:value …             (Juan et al., LIBFFM)
-// A value that is left out is 1.
+// A value that is left out is 1. Ids are integers, or words without ':' and '|' in a field of
+// strings.
 #ifndef FMSERVE_TRAINER_SPARSE_READER_H_
 #define FMSERVE_TRAINER_SPARSE_READER_H_
 
