@@ -23,6 +23,7 @@ AddCommand AddImport;
 AddCommand AddQuantize;
 AddCommand AddPrune;
 AddCommand AddAverage;
+AddCommand AddCalibrate;
 AddCommand AddDiff;
 AddCommand AddPatch;
 AddCommand AddCatalogue;

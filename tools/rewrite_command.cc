@@ -19,16 +19,18 @@ namespace fmserve::tools {
 namespace {
 
 constexpr uint64_t kBytesPerMib = uint64_t{1} << 20;
+constexpr const char* kColumns[] = {"logloss", "calibration", "auc", "rmse"};
 
+// `info`: of the model that `table` is the rows of. Its layout is that of the parent.
 absl::StatusOr<Json> Measure(const RewriteArguments& arguments, const ParentFile& parent,
-                             const trainer::RowTable& table, model::Quantization quantization) {
+                             const trainer::RowTable& table, const model::WeightInfo& info) {
   if (arguments.data.empty()) return Json(nullptr);
   const absl::StatusOr<trainer::TrainingSchema> layout =
       ReadTableLayout(*parent.file, parent.path, arguments.schema);
   if (!layout.ok()) return layout.status();
-  trainer::PlainScorer scorer(table, parent.file->schema(), quantization);
+  trainer::PlainScorer scorer(table, parent.file->schema(), info.quantization);
   const absl::StatusOr<trainer::Metrics> metrics =
-      trainer::MeasureTable(scorer, parent.file->info(), arguments.data, *layout);
+      trainer::MeasureTable(scorer, info, arguments.data, *layout);
   if (!metrics.ok()) return metrics.status();
   return ToJson(*metrics);
 }
@@ -38,8 +40,7 @@ absl::StatusOr<Json> DescribeParents(const RewriteArguments& arguments,
   Json described = Json::array();
   for (const ParentFile& parent : parents) {
     const model::WeightInfo& info = parent.file->info();
-    absl::StatusOr<Json> metrics =
-        Measure(arguments, parent, trainer::FileRows(parent.file), info.quantization);
+    absl::StatusOr<Json> metrics = Measure(arguments, parent, trainer::FileRows(parent.file), info);
     if (!metrics.ok()) return metrics.status();
     described.push_back({{"path", parent.path},
                          {"rows", info.rows_count},
@@ -60,7 +61,7 @@ std::vector<std::string> TableRow(const Json& model, const Json& path) {
   std::vector<std::string> row = {path.get<std::string>(), model["rows"].dump(),
                                   FormatBytes(model["bytes"].get<uint64_t>())};
   if (metrics.is_null()) return row;
-  for (const char* name : {"logloss", "auc", "rmse"}) row.push_back(Metric(metrics, name));
+  for (const char* name : kColumns) row.push_back(Metric(metrics, name));
   return row;
 }
 
@@ -127,7 +128,10 @@ absl::StatusOr<Json> WriteRewritten(const RewriteArguments& arguments,
   if (arguments.max_mib > 0) options.max_file_bytes = arguments.max_mib * kBytesPerMib;
   absl::StatusOr<Json> described = DescribeParents(arguments, parents);
   if (!described.ok()) return described.status();
-  absl::StatusOr<Json> metrics = Measure(arguments, parents.front(), table, options.quantization);
+  model::WeightInfo info = parents.front().file->info();
+  info.quantization = options.quantization;
+  info.calibration = options.calibration;
+  absl::StatusOr<Json> metrics = Measure(arguments, parents.front(), table, info);
   if (!metrics.ok()) return metrics.status();
   const absl::StatusOr<trainer::RewriteReport> written =
       trainer::Rewrite(table, options, std::move(goldens), std::move(metadata), arguments.out);
@@ -146,7 +150,7 @@ absl::StatusOr<Json> WriteRewritten(const RewriteArguments& arguments,
 void PrintRewritten(const Json& report) {
   std::vector<std::vector<std::string>> rows = {{"file", "rows", "size"}};
   if (!report["metrics"].is_null()) {
-    for (const char* name : {"logloss", "auc", "rmse"}) rows.front().emplace_back(name);
+    for (const char* name : kColumns) rows.front().emplace_back(name);
   }
   for (const Json& parent : report["parents"]) rows.push_back(TableRow(parent, parent["path"]));
   rows.push_back(TableRow(report, report["out"]));

@@ -1,4 +1,5 @@
-// What fm quantize, fm prune and fm average have in common: weight files in, another one out.
+// What fm quantize, fm prune, fm average and fm calibrate have in common: weight files in, another
+// one out.
 #ifndef FMSERVE_TOOLS_REWRITE_COMMAND_H_
 #define FMSERVE_TOOLS_REWRITE_COMMAND_H_
 

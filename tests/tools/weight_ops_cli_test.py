@@ -1,4 +1,4 @@
-"""Runs the real `fm quantize`, `fm prune` and `fm average` on small trained models."""
+"""Runs the real `fm quantize`, `fm prune`, `fm average` and `fm calibrate` on small trained models."""
 
 import hashlib
 import json
@@ -103,6 +103,38 @@ class WeightOpsTest(unittest.TestCase):
         self.assertEqual(fm("average", self.a, other, "--out", out, "--unaligned").returncode, 0)
         self.assertIn("--unaligned", self.metadata(out)["lineage.1.options"])
 
+    def test_calibrate_mends_what_a_sample_of_the_negatives_bent(self):
+        out, bent = self.dir / "c.fmw", self.dir / "bent.fmw"
+        header, *rows = self.data.read_text().splitlines()
+        clicks = [row for row in rows if row.startswith("1")]
+        (self.dir / "bent.tsv").write_text("\n".join([header, *rows[:300], *clicks]) + "\n")
+        fm("train", "--schema", self.dir / "s.yaml", "--train", self.dir / "bent.tsv", "--k", 4, "--epochs", 3, "--out", bent)
+        valid = self.dir / "valid.tsv"
+        write_table(valid, 2000, seed=8)
+        report = self.report("calibrate", bent, "--rows", valid, "--out", out, "--data", self.data)
+        self.assertEqual(fm("verify", out).returncode, 0)
+        before, after = report["parents"][0]["metrics"], report["metrics"]
+        self.assertGreater(before["calibration"], 1.2)
+        self.assertAlmostEqual(after["calibration"], 1.0, delta=0.1)
+        self.assertLess(after["logloss"], before["logloss"])
+        self.assertAlmostEqual(after["auc"], before["auc"], places=9)
+        self.assertAlmostEqual(report["calibration"]["after"]["calibration"], 1.0, delta=0.01)
+        measured = json.loads(fm("eval", out, "--data", self.data, "--json").stdout)
+        self.assertAlmostEqual(measured["logloss"], after["logloss"], places=6)
+        self.assertEqual(self.metadata(out)["lineage.1.operation"], "calibrate")
+        again = self.report("calibrate", out, "--rows", valid, "--out", self.dir / "cc.fmw")
+        self.assertAlmostEqual(again["calibration"]["scale"], report["calibration"]["scale"], places=6)
+        text = fm("calibrate", bent, "--rows", valid, "--out", out).stdout
+        self.assertIn("predicted over observed", text)
+
+    def test_calibrate_refuses_rows_of_one_label(self):
+        one = self.dir / "one.tsv"
+        one.write_text("click\tuser\tad\n1\tu1\ta1\n")
+        result = fm("calibrate", self.a, "--rows", one, "--out", self.dir / "never.fmw")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("one.tsv: a calibration needs rows of both labels", result.stderr)
+        self.assertFalse((self.dir / "never.fmw").exists())
+
     def test_a_limit_on_the_size_fails_before_anything_is_written(self):
         out = self.dir / "limited.fmw"
         big = self.dir / "log"
@@ -120,7 +152,7 @@ class WeightOpsTest(unittest.TestCase):
             self.assertEqual(fm(*arguments).returncode, 2, arguments)
 
     def test_every_help_shows_an_example(self):
-        for command in ("quantize", "prune", "average"):
+        for command in ("quantize", "prune", "average", "calibrate"):
             self.assertIn(f"Example:\n  fm {command} ", fm(command, "--help").stdout)
 
 
