@@ -11,12 +11,11 @@
 #include "absl/status/statusor.h"
 #include "model/feature_schema.h"
 #include "trainer/examples.h"
+#include "trainer/row_sample.h"
 #include "trainer/schema_yaml.h"
 #include "trainer/vocabulary.h"
 
 namespace fmserve::trainer {
-
-using RawRow = std::vector<std::string>;  // one cell per field of the schema
 
 struct TrainingData {
   model::FeatureSchema schema;  // standardised fields measured
@@ -30,11 +29,12 @@ struct ReadOptions {
   uint64_t seed = 1;  // of the samples
   uint32_t samples = 31;
   double negatives = 1.0;  // the share of the rows with label 0 that is kept, above 0 to 1
-  std::function<void(uint64_t rows)> progress;  // rows read so far, now and then; may be empty
+  uint32_t threads = 0;    // that parse; 0: one for each processor; the result is the same
+  std::function<void(uint64_t rows)> progress{};  // rows read so far, now and then; may be empty
 };
 
 // Reads the file, twice if fields are to be measured. Of the rows with label 0 only a share is kept
-// if options.negatives says so, chosen by row number and seed; features are counted in what is
+// if options.negatives says so, chosen by line number and seed; features are counted in what is
 // kept. InvalidArgument names file, line and what is wrong: no rows, no label, values that a field
 // refuses, a measured field without two different values, no row that counts.
 absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const TrainingSchema& schema,

@@ -10,19 +10,19 @@ std::string LineReader::Where() const { return absl::StrCat(path_, ":", line_num
 
 std::span<char> LineReader::Line() {
   const bool carriage_return = line_end_ > begin_ && buffer_[line_end_ - 1] == '\r';
-  return {buffer_.data() + begin_, line_end_ - begin_ - (carriage_return ? 1 : 0)};
+  return {buffer_.get() + begin_, line_end_ - begin_ - (carriage_return ? 1 : 0)};
 }
 
 // Reads more behind what is there, making room by moving the current line to the front.
 absl::StatusOr<bool> LineReader::Refill() {
-  if (filled_ == buffer_.size()) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, filled_ - begin_);
+  if (filled_ == kBufferBytes) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, filled_ - begin_);
     line_end_ -= begin_;
     next_ -= begin_;
     filled_ -= begin_;
     begin_ = 0;
   }
-  absl::StatusOr<size_t> count = input_->Read(std::span(buffer_).subspan(filled_));
+  absl::StatusOr<size_t> count = input_->Read({buffer_.get() + filled_, kBufferBytes - filled_});
   if (!count.ok()) return count.status();
   filled_ += *count;
   return *count > 0;
@@ -33,7 +33,7 @@ absl::StatusOr<bool> LineReader::FindEnd(size_t searched) {
   const size_t from = searched - begin_;  // offsets into the line survive Refill
   size_t offset = from;
   for (;;) {
-    const char* start = buffer_.data() + begin_ + offset;
+    const char* start = buffer_.get() + begin_ + offset;
     const size_t rest = filled_ - begin_ - offset;
     const auto* newline = static_cast<const char*>(std::memchr(start, '\n', rest));
     offset += newline == nullptr ? rest : static_cast<size_t>(newline - start);

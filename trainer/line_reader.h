@@ -8,7 +8,6 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "trainer/input_stream.h"
@@ -20,9 +19,9 @@ inline constexpr size_t kMaxLineBytes = size_t{1} << 20;
 // One thread. Does not allocate after construction.
 class LineReader {
  public:
-  // `path` is named in errors.
-  LineReader(std::string path, std::unique_ptr<InputStream> input)
-      : path_(std::move(path)), input_(std::move(input)) {}
+  // `path` is named in errors; lines are numbered from lines_before + 1.
+  LineReader(std::string path, std::unique_ptr<InputStream> input, uint64_t lines_before = 0)
+      : path_(std::move(path)), input_(std::move(input)), lines_read_(lines_before) {}
 
   // Sets `line` to the next one without its "\n" or "\r\n"; false at the end. The caller may write
   // to it; it is valid until the next call. InvalidArgument for a line of more than kMaxLineBytes.
@@ -43,13 +42,15 @@ class LineReader {
 
   std::string path_;
   std::unique_ptr<InputStream> input_;
-  std::vector<char> buffer_ = std::vector<char>(kMaxLineBytes + (size_t{256} << 10));
+  static constexpr size_t kBufferBytes = kMaxLineBytes + (size_t{256} << 10);
+
+  std::unique_ptr<char[]> buffer_ = std::make_unique_for_overwrite<char[]>(kBufferBytes);
   size_t begin_ = 0;          // of the line in buffer_
   size_t line_end_ = 0;       // one past its last byte, where the "\n" is or the file ends
   size_t next_ = 0;           // where the line after it begins
   size_t filled_ = 0;         // bytes in buffer_
   uint64_t line_number_ = 0;  // of the first line of the last Next()
-  uint64_t lines_read_ = 0;
+  uint64_t lines_read_;
 };
 
 }  // namespace fmserve::trainer

@@ -8,46 +8,53 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/text.h"
+#include "trainer/parallel_chunks.h"
 #include "trainer/row_reader.h"
 
 namespace fmserve::trainer {
 namespace {
 
-// Mean and variance in one pass (Welford 1962).
+// Mean and variance in one pass (Welford 1962), also of parts (Chan, Golub and LeVeque 1979).
 class Moments {
  public:
   void Add(double value) {
-    ++count_;
+    count_ += 1.0;
     const double delta = value - mean_;
-    mean_ += delta / static_cast<double>(count_);
+    mean_ += delta / count_;
     squares_ += delta * (value - mean_);
   }
-  double mean() const { return mean_; }
-  double stddev() const {
-    return count_ == 0 ? 0.0 : std::sqrt(squares_ / static_cast<double>(count_));
+  void Add(const Moments& other) {
+    if (other.count_ == 0.0) return;
+    const double count = count_ + other.count_;
+    const double delta = other.mean_ - mean_;
+    mean_ += delta * other.count_ / count;
+    squares_ += other.squares_ + delta * delta * count_ * other.count_ / count;
+    count_ = count;
   }
+  double mean() const { return mean_; }
+  double stddev() const { return count_ == 0.0 ? 0.0 : std::sqrt(squares_ / count_); }
 
  private:
-  uint64_t count_ = 0;
+  double count_ = 0.0;
   double mean_ = 0.0;
   double squares_ = 0.0;
 };
 
-}  // namespace
+struct MeasuredChunk {
+  uint64_t rows = 0;
+  std::vector<Moments> moments;  // by field
+};
 
-absl::StatusOr<model::FeatureSchema> MeasureFields(
-    const std::string& path, const TrainingSchema& schema,
-    const std::function<void(uint64_t rows)>& progress) {
-  if (schema.fields_to_measure.empty()) return schema.features;
+absl::StatusOr<MeasuredChunk> MeasureChunk(Chunk chunk, const TrainingSchema& schema) {
   absl::StatusOr<std::unique_ptr<RowReader>> reader =
-      RowReader::Open(path, schema, Labels::kOptional);
+      RowReader::OpenChunk(std::move(chunk), schema, Labels::kOptional);
   if (!reader.ok()) return reader.status();
-  std::vector<Moments> moments(schema.features.size());
+  MeasuredChunk measured{.rows = 0, .moments = std::vector<Moments>(schema.features.size())};
   Row row;
-  for (uint64_t rows = 1;; ++rows) {
+  for (;; ++measured.rows) {
     const absl::StatusOr<bool> more = (*reader)->Next(&row);
     if (!more.ok()) return more.status();
-    if (!*more) break;
+    if (!*more) return measured;
     for (const size_t field : schema.fields_to_measure) {
       if (row.cells[field].empty()) continue;
       const std::optional<double> value = model::ParseNumber(row.cells[field]);
@@ -57,10 +64,28 @@ absl::StatusOr<model::FeatureSchema> MeasureFields(
             absl::StrCat((*reader)->Where(), ": field '", schema.features.field(field).name,
                          "': ", model::Quote(row.cells[field]), " is not a finite number"));
       }
-      if (!std::isnan(*value)) moments[field].Add(*value);
+      if (!std::isnan(*value)) measured.moments[field].Add(*value);
     }
-    if (progress && rows % 16384 == 0) progress(rows);
   }
+}
+
+}  // namespace
+
+absl::StatusOr<model::FeatureSchema> MeasureFields(
+    const std::string& path, const TrainingSchema& schema, uint32_t threads,
+    const std::function<void(uint64_t rows)>& progress) {
+  if (schema.fields_to_measure.empty()) return schema.features;
+  std::vector<Moments> moments(schema.features.size());
+  uint64_t rows = 0;
+  const absl::Status status = ParallelChunks(
+      path, schema, threads, [&](Chunk chunk) { return MeasureChunk(std::move(chunk), schema); },
+      [&](const MeasuredChunk& chunk) {
+        for (const size_t field : schema.fields_to_measure)
+          moments[field].Add(chunk.moments[field]);
+        rows += chunk.rows;
+        if (progress) progress(rows);
+      });
+  if (!status.ok()) return status;
 
   std::vector<model::Field> fields;
   for (size_t i = 0; i < schema.features.size(); ++i) fields.push_back(schema.features.field(i));

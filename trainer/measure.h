@@ -13,10 +13,11 @@
 namespace fmserve::trainer {
 
 // schema.features with mean and stddev (of the population) of schema.fields_to_measure taken from
-// the file, which is read only if there are any; missing values do not count. InvalidArgument names
-// file and line of what is not a number, and a field without two different values.
+// the file, which is read only if there are any, on so many threads (parallel_chunks.h); missing
+// values do not count. InvalidArgument names file and line of what is not a number, and a field
+// without two different values.
 absl::StatusOr<model::FeatureSchema> MeasureFields(
-    const std::string& path, const TrainingSchema& schema,
+    const std::string& path, const TrainingSchema& schema, uint32_t threads,
     const std::function<void(uint64_t rows)>& progress);
 
 }  // namespace fmserve::trainer

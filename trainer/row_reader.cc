@@ -19,6 +19,35 @@ std::string_view WithoutSuffix(std::string_view path, std::string_view suffix) {
   return path;
 }
 
+class TextStream : public InputStream {
+ public:
+  explicit TextStream(std::string text) : text_(std::move(text)) {}
+
+  absl::StatusOr<size_t> Read(std::span<char> buffer) override {
+    const size_t count = text_.copy(buffer.data(), buffer.size(), begin_);
+    begin_ += count;
+    return count;
+  }
+
+ private:
+  const std::string text_;
+  size_t begin_ = 0;  // of what was not read yet
+};
+
+absl::StatusOr<std::unique_ptr<RowReader>> OpenLines(TableFormat format, LineReader lines,
+                                                     const TrainingSchema& schema, Labels labels) {
+  switch (format) {
+    case TableFormat::kTsv:
+    case TableFormat::kCsv:
+      return OpenTable(format, std::move(lines), schema, labels);
+    case TableFormat::kLibsvm:
+      return OpenLibsvm(std::move(lines), schema, labels);
+    case TableFormat::kLibffm:
+      return OpenLibffm(std::move(lines), schema, labels);
+  }
+  return absl::InternalError("unknown table format");
+}
+
 }  // namespace
 
 std::optional<TableFormat> FormatOfPath(std::string_view path) {
@@ -55,29 +84,30 @@ absl::StatusOr<float> ParseWeight(std::string_view text) {
       absl::StrCat("weight ", model::Quote(text), " is not a number from 0 to ", kMaxRowWeight));
 }
 
+absl::StatusOr<TableFormat> FormatOf(const std::string& path, const TrainingSchema& schema) {
+  const std::optional<TableFormat> format = schema.format ? schema.format : FormatOfPath(path);
+  if (format.has_value()) return *format;
+  return absl::InvalidArgumentError(
+      absl::StrCat(path,
+                   ": the name does not tell the format; set 'format' in the schema or name "
+                   "the file .tsv, .csv, .libsvm or .libffm"));
+}
+
 absl::StatusOr<std::unique_ptr<RowReader>> RowReader::Open(const std::string& path,
                                                            const TrainingSchema& schema,
                                                            Labels labels) {
-  const std::optional<TableFormat> format = schema.format ? schema.format : FormatOfPath(path);
-  if (!format.has_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path,
-                     ": the name does not tell the format; set 'format' in the schema or name "
-                     "the file .tsv, .csv, .libsvm or .libffm"));
-  }
+  const absl::StatusOr<TableFormat> format = FormatOf(path, schema);
+  if (!format.ok()) return format.status();
   absl::StatusOr<std::unique_ptr<InputStream>> input = InputStream::Open(path);
   if (!input.ok()) return input.status();
-  LineReader lines(path, *std::move(input));
-  switch (*format) {
-    case TableFormat::kTsv:
-    case TableFormat::kCsv:
-      return OpenTable(*format, std::move(lines), schema, labels);
-    case TableFormat::kLibsvm:
-      return OpenLibsvm(std::move(lines), schema, labels);
-    case TableFormat::kLibffm:
-      return OpenLibffm(std::move(lines), schema, labels);
-  }
-  return absl::InternalError("unknown table format");
+  return OpenLines(*format, LineReader(path, *std::move(input)), schema, labels);
 }
 
+absl::StatusOr<std::unique_ptr<RowReader>> RowReader::OpenChunk(Chunk chunk,
+                                                                const TrainingSchema& schema,
+                                                                Labels labels) {
+  auto input = std::make_unique<TextStream>(std::move(chunk.text));
+  LineReader lines(std::move(chunk.path), std::move(input), chunk.lines_before);
+  return OpenLines(chunk.format, std::move(lines), schema, labels);
+}
 }  // namespace fmserve::trainer

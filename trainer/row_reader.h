@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "trainer/chunk_stream.h"
 #include "trainer/schema_yaml.h"
 
 namespace fmserve::trainer {
@@ -27,6 +28,9 @@ struct Row {
 
 inline constexpr float kMaxRowWeight = 1e6F;
 
+// A table may begin with it; it is not part of the first column's name.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 // One thread. Does not allocate per row once it has seen the longest.
 class RowReader {
  public:
@@ -38,6 +42,11 @@ class RowReader {
   static absl::StatusOr<std::unique_ptr<RowReader>> Open(const std::string& path,
                                                          const TrainingSchema& schema,
                                                          Labels labels);
+
+  // The same for a piece of a file. Errors and Row::line give the lines of the whole file.
+  static absl::StatusOr<std::unique_ptr<RowReader>> OpenChunk(Chunk chunk,
+                                                              const TrainingSchema& schema,
+                                                              Labels labels);
 
   // Sets `row` to the next one; false at the end. Its cells are valid until the next call and have
   // the syntax of FeatureEncoder::AddText; they are not checked. Empty lines are skipped.
@@ -51,6 +60,9 @@ class RowReader {
 // The format that the name of a file tells, with or without .gz or .zst behind it: .tsv; .csv;
 // .libsvm and .svm; .libffm and .ffm.
 std::optional<TableFormat> FormatOfPath(std::string_view path);
+
+// The format that the schema or else the name of the file tells. InvalidArgument if neither does.
+absl::StatusOr<TableFormat> FormatOf(const std::string& path, const TrainingSchema& schema);
 
 // 0 to kMaxRowWeight. InvalidArgument tells what is allowed.
 absl::StatusOr<float> ParseWeight(std::string_view text);

@@ -17,7 +17,6 @@ namespace {
 
 using model::FieldKind;
 
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr char kListSeparator = '|';  // of FeatureEncoder::AddText
 
 std::string_view View(std::span<const char> text) { return {text.data(), text.size()}; }

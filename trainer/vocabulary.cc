@@ -12,17 +12,14 @@ bool IsRare(const model::FeatureSchema& schema, const Feature& feature) {
 
 }  // namespace
 
-uint32_t Vocabulary::Count(uint64_t key, uint8_t field, uint64_t example) {
+uint32_t Vocabulary::Add(uint64_t key, uint8_t field, uint64_t count) {
   const auto [it, is_new] = rows_.try_emplace(key, static_cast<uint32_t>(features_.size()));
-  const uint32_t row = it->second;
   if (is_new) {
-    features_.push_back({.key = key, .field = field, .count = 1, .value = {}});
-    last_example_.push_back(example);
-  } else if (last_example_[row] != example) {
-    ++features_[row].count;
-    last_example_[row] = example;
+    features_.push_back({.key = key, .field = field, .count = count, .value = {}});
+  } else {
+    features_[it->second].count += count;
   }
-  return row;
+  return it->second;
 }
 
 std::vector<uint32_t> Vocabulary::Prune(const model::FeatureSchema& schema) {
@@ -48,7 +45,6 @@ std::vector<uint32_t> Vocabulary::Prune(const model::FeatureSchema& schema) {
       new_rows[old_row] = rare_rows_[field];
     }
   }
-  last_example_ = {};
   rows_.clear();
   for (size_t row = 0; row < features_.size(); ++row) {
     rows_.emplace(features_[row].key, static_cast<uint32_t>(row));

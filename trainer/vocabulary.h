@@ -24,9 +24,12 @@ struct Feature {
 // Written by one thread; const methods are safe from any.
 class Vocabulary {
  public:
-  // Counts the feature once per `example` (numbers never fall), adding it if it is new. Returns its
+  // Adds so many training rows that have the feature, and the feature if it is new. Returns its
   // row.
-  uint32_t Count(uint64_t key, uint8_t field, uint64_t example);
+  uint32_t Add(uint64_t key, uint8_t field, uint64_t count);
+
+  // Fetches what Add and Find of the key begin with.
+  void Prefetch(uint64_t key) const { rows_.prefetch(key); }
 
   // Merges values (not "missing") that were counted in fewer rows than their field's min_count into
   // the rare feature of the field, and renumbers. Returns the new row of each old one. Once, after
@@ -47,7 +50,6 @@ class Vocabulary {
 
  private:
   std::vector<Feature> features_;
-  std::vector<uint64_t> last_example_;  // that counted the feature
   absl::flat_hash_map<uint64_t, uint32_t> rows_;
   std::vector<uint32_t> rare_rows_;  // by field
   std::vector<uint64_t> distinct_values_;

@@ -11,6 +11,7 @@
 #include <map>
 #include <string>
 
+#include "trainer/chunk_stream.h"
 #include "trainer/value_text.h"
 
 namespace fmserve::trainer {
@@ -147,6 +148,48 @@ TEST_F(DatasetTest, ErrorsNameFileLineAndField) {
   EXPECT_THAT(message, HasSubstr("old"));
 }
 
+TEST_F(DatasetTest, TheNumberOfThreadsChangesNothing) {
+  const TrainingSchema schema = Schema(
+      "  - {name: ad, min_count: 2}\n  - {name: age, kind: numeric, transform: standardise}\n");
+  std::string text = "click\tad\tage\n";
+  for (int i = 0; i < 300'000; ++i) {
+    text += i % 3 == 0 ? "1\tad" : "0\tad";
+    text += std::to_string(int64_t{i} * i % 20'011) + "\t" + std::to_string(i % 71) + "\n";
+  }
+  const std::string path = Write("t.tsv", text);
+  const auto one = ReadTrainingData(path, schema, {.negatives = 0.5, .threads = 1});
+  const auto four = ReadTrainingData(path, schema, {.negatives = 0.5, .threads = 4});
+  ASSERT_TRUE(one.ok() && four.ok()) << one.status() << four.status();
+  ASSERT_GT(text.size(), 3 * ChunkStream::kChunkBytes);
+  EXPECT_EQ(one->examples.labels, four->examples.labels);
+  EXPECT_EQ(one->examples.ends, four->examples.ends);
+  EXPECT_TRUE(std::ranges::equal(
+      one->examples.entries, four->examples.entries,
+      [](const Entry& a, const Entry& b) { return a.row == b.row && a.x == b.x; }));
+  EXPECT_EQ(one->samples, four->samples);
+  EXPECT_EQ(one->vocabulary.keys(), four->vocabulary.keys());
+  for (size_t row = 0; row < one->vocabulary.size(); ++row) {
+    ASSERT_EQ(one->vocabulary[row].value, four->vocabulary[row].value);
+    ASSERT_EQ(one->vocabulary[row].count, four->vocabulary[row].count);
+  }
+  EXPECT_EQ(one->schema.field(1).mean, four->schema.field(1).mean);
+  const auto known = ReadExamples(path, schema, *one, {.threads = 4});
+  ASSERT_TRUE(known.ok()) << known.status();
+  EXPECT_EQ(known->size(), 300'000U);
+  EXPECT_EQ(known->entries.size(), 600'000U);
+}
+
+TEST_F(DatasetTest, TheFirstErrorOfTheFileIsTheOneThatIsTold) {
+  const TrainingSchema schema = Schema("  - {name: ad}\n");
+  std::string text = "click\tad\n";
+  for (int i = 2; i <= 500'000; ++i) {
+    text += i == 250'000 || i == 450'000 ? "maybe\tad\n" : "1\tan ad\n";
+  }
+  const std::string path = Write("t.tsv", text);
+  const auto data = ReadTrainingData(path, schema, {.threads = 4});
+  EXPECT_THAT(std::string(data.status().message()), HasSubstr(path + ":250000: "));
+}
+
 TEST_F(DatasetTest, AFileWithoutRowsIsAnError) {
   const TrainingSchema schema = Schema("  - {name: ad}\n");
   const absl::StatusOr<TrainingData> data =
@@ -160,7 +203,7 @@ TEST_F(DatasetTest, SamplesAreRowsOfTheFile) {
   for (int i = 0; i < 100; ++i) text += "1\tad" + std::to_string(i) + "\n";
   const std::string path = Write("t.tsv", text);
   const absl::StatusOr<TrainingData> data =
-      ReadTrainingData(path, schema, {.seed = 3, .samples = 10, .progress = {}});
+      ReadTrainingData(path, schema, {.seed = 3, .samples = 10});
   ASSERT_TRUE(data.ok()) << data.status();
   ASSERT_EQ(data->samples.size(), 10U);
   int beyond_first = 0;
