@@ -106,14 +106,18 @@ absl::StatusOr<ParentFile> OpenParent(const std::string& path) {
   return ParentFile{.path = path, .file = *std::move(file)};
 }
 
+std::string Sha256Of(const model::WeightFile& file) {
+  loader::Sha256 hash;
+  hash.Update(file.bytes());
+  return hash.HexDigest();
+}
+
 trainer::Lineage MakeLineage(std::string operation, std::string options,
                              const std::vector<ParentFile>& parents) {
   trainer::Lineage lineage{
       .operation = std::move(operation), .options = std::move(options), .parents = {}};
   for (const ParentFile& parent : parents) {
-    loader::Sha256 hash;
-    hash.Update(parent.file->bytes());
-    lineage.parents.push_back({.sha256 = hash.HexDigest(), .info = parent.file->info()});
+    lineage.parents.push_back({.sha256 = Sha256Of(*parent.file), .info = parent.file->info()});
   }
   return lineage;
 }

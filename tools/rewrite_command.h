@@ -41,6 +41,9 @@ struct ParentFile {
 
 absl::StatusOr<ParentFile> OpenParent(const std::string& path);
 
+// Of the file's bytes, in hexadecimal.
+std::string Sha256Of(const model::WeightFile& file);
+
 trainer::Lineage MakeLineage(std::string operation, std::string options,
                              const std::vector<ParentFile>& parents);
 

@@ -21,6 +21,7 @@
 #include "tools/json_output.h"
 #include "tools/progress.h"
 #include "tools/quantization_option.h"
+#include "tools/rewrite_command.h"
 #include "tools/train_options.h"
 #include "tools/train_report.h"
 #include "trainer/dataset.h"
@@ -37,9 +38,12 @@ constexpr double kMaxMeansLossPercent = 0.5;
 
 // Calls read(options) with a progress bar.
 template <typename Read>
-auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, Read read) {
+auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, const TrainRun& run,
+                      Read read) {
   Progress progress(absl::StrCat("reading ", path), 0);
   trainer::ReadOptions options;
+  options.warm_start = run.warm_start ? &*run.warm_start : nullptr;
+  options.k = arguments.fit.learner.k;
   options.seed = arguments.fit.learner.seed;
   options.negatives = arguments.fit.learner.negatives;
   options.progress = [&](uint64_t rows) { progress.Update(rows); };
@@ -119,6 +123,23 @@ absl::Status CheckTask(const TrainArguments& arguments, model::Task task) {
   return absl::OkStatus();
 }
 
+// The model to go on from, and what the learner is to take of it.
+absl::Status OpenWarmStart(TrainArguments& arguments, TrainRun& run) {
+  if (arguments.warm_start.empty()) return absl::OkStatus();
+  const absl::StatusOr<ParentFile> file = OpenParent(arguments.warm_start);
+  if (!file.ok()) return file.status();
+  run.warm_start = {.file = file->file, .unseen = arguments.unseen_weights};
+  const absl::Status fits =
+      trainer::FeaturesOf(*run.warm_start, run.schema, arguments.fit.learner.k).status();
+  if (!fits.ok()) {
+    return absl::Status(fits.code(), absl::StrCat(arguments.warm_start, ": ", fits.message()));
+  }
+  arguments.fit.start = [&run](trainer::Learner& learner) {
+    trainer::SetParameters(*run.warm_start, run.data.vocabulary, learner);
+  };
+  return absl::OkStatus();
+}
+
 // Reads, learns, writes and checks.
 absl::StatusOr<Json> Train(TrainArguments& arguments) {
   if (absl::Status status = CheckFolderOf(arguments.out); !status.ok()) return status;
@@ -127,10 +148,11 @@ absl::StatusOr<Json> Train(TrainArguments& arguments) {
   if (absl::Status status = CheckTask(arguments, schema->task); !status.ok()) return status;
   arguments.fit.learner.task = arguments.pack.task = schema->task;
   TrainRun run{.schema = *std::move(schema), .data = {}, .read_seconds = 0.0, .fit = {}};
+  if (absl::Status status = OpenWarmStart(arguments, run); !status.ok()) return status;
 
   const absl::Time start = absl::Now();
   auto data =
-      ReadWithProgress(arguments.train, arguments, [&](const trainer::ReadOptions& options) {
+      ReadWithProgress(arguments.train, arguments, run, [&](const trainer::ReadOptions& options) {
         return trainer::ReadTrainingData(arguments.train, run.schema, options);
       });
   if (!data.ok()) return data.status();
@@ -142,7 +164,7 @@ absl::StatusOr<Json> Train(TrainArguments& arguments) {
   std::optional<trainer::Examples> valid;
   if (!arguments.valid.empty()) {
     auto examples =
-        ReadWithProgress(arguments.valid, arguments, [&](const trainer::ReadOptions& options) {
+        ReadWithProgress(arguments.valid, arguments, run, [&](const trainer::ReadOptions& options) {
           return trainer::ReadExamples(arguments.valid, run.schema, run.data, options);
         });
     if (!examples.ok()) return examples.status();

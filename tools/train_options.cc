@@ -49,6 +49,19 @@ void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
           "Share of the training rows with label 0 that is kept; predictions are those for all")
       ->check(CLI::Range(1e-6, 1.0))
       ->capture_default_str();
+  CLI::Option* const warm_start =
+      command
+          .add_option("--warm-start", arguments.warm_start,
+                      "Model to go on from, of the same fields and the same --k")
+          ->type_name("M.fmw");
+  command
+      .add_option(
+          "--unseen-weights", arguments.unseen_weights,
+          "What is kept of the weights of features of that model that the rows lack; 0 drops "
+          "these features")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(warm_start)
+      ->capture_default_str();
   const std::map<std::string, trainer::StopMetric> stop_metrics = {
       {"loss", trainer::StopMetric::kLoss}, {"auc", trainer::StopMetric::kAuc}};
   command

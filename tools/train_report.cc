@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "tools/rewrite_command.h"
 #include "trainer/average.h"
 
 namespace fmserve::tools {
@@ -27,7 +28,15 @@ uint64_t PeakMemoryBytes() {
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-model::Metadata SgdMetadata(const trainer::FitOptions& fit) {
+// Equal for models that may be averaged: they began with the same parameters.
+std::string DescribeStart(const TrainArguments& arguments, const TrainRun& run) {
+  std::string anew = trainer::DescribeStart(arguments.fit.learner);
+  if (!run.warm_start) return anew;
+  return absl::StrCat("from ", Sha256Of(*run.warm_start->file), "; new features ", anew);
+}
+
+model::Metadata SgdMetadata(const TrainArguments& arguments, const TrainRun& run) {
+  const trainer::FitOptions& fit = arguments.fit;
   const trainer::LearnerOptions& learner = fit.learner;
   return {{"option.k", absl::StrCat(learner.k)},
           {"option.epochs", absl::StrCat(fit.epochs)},
@@ -42,7 +51,7 @@ model::Metadata SgdMetadata(const trainer::FitOptions& fit) {
           {"option.stop_on", fit.stop_on == trainer::StopMetric::kAuc ? "auc" : "loss"},
           {"option.threads", absl::StrCat(learner.threads)},
           {"option.seed", absl::StrCat(learner.seed)},
-          {std::string(trainer::kStartMetadataName), trainer::DescribeStart(learner)}};
+          {std::string(trainer::kStartMetadataName), DescribeStart(arguments, run)}};
 }
 
 model::Metadata GibbsMetadata(const trainer::GibbsOptions& gibbs) {
@@ -53,11 +62,18 @@ model::Metadata GibbsMetadata(const trainer::GibbsOptions& gibbs) {
           {"option.seed", absl::StrCat(gibbs.seed)}};
 }
 
-model::Metadata OptionMetadata(const TrainArguments& arguments) {
+model::Metadata OptionMetadata(const TrainArguments& arguments, const TrainRun& run) {
   model::Metadata metadata = {{"option.kind", arguments.kind}, {"option.method", arguments.method}};
   const bool gibbs = arguments.method == kGibbs;
-  for (auto& option : gibbs ? GibbsMetadata(arguments.gibbs) : SgdMetadata(arguments.fit))
+  for (auto& option : gibbs ? GibbsMetadata(arguments.gibbs) : SgdMetadata(arguments, run))
     metadata.push_back(std::move(option));
+  if (run.warm_start) {
+    const model::WeightInfo& info = run.warm_start->file->info();
+    metadata.emplace_back("option.warm_start",
+                          absl::StrCat(info.model_name, " version ", info.version, ", sha256 ",
+                                       Sha256Of(*run.warm_start->file)));
+    metadata.emplace_back("option.unseen_weights", absl::StrCat(run.warm_start->unseen));
+  }
   return metadata;
 }
 
@@ -90,7 +106,7 @@ model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& r
     metadata.emplace_back("data.valid.rows", absl::StrCat(result.best().valid->rows));
   }
   for (auto& entry : trainer::DescribeData(run.data)) metadata.push_back(std::move(entry));
-  for (auto& option : OptionMetadata(arguments)) metadata.push_back(std::move(option));
+  for (auto& option : OptionMetadata(arguments, run)) metadata.push_back(std::move(option));
   for (const trainer::EpochReport& report : result.epochs) {
     const std::string prefix = absl::StrCat("metric.epoch.", report.epoch, ".");
     metadata.emplace_back(prefix + "train.loss", absl::StrCat(report.train_loss));

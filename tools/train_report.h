@@ -2,6 +2,7 @@
 #ifndef FMSERVE_TOOLS_TRAIN_REPORT_H_
 #define FMSERVE_TOOLS_TRAIN_REPORT_H_
 
+#include <optional>
 #include <string>
 
 #include "model/golden.h"
@@ -13,6 +14,7 @@
 #include "trainer/pack.h"
 #include "trainer/schema_yaml.h"
 #include "trainer/table_scorer.h"
+#include "trainer/warm_start.h"
 
 namespace fmserve::tools {
 
@@ -22,7 +24,9 @@ inline constexpr char kGibbs[] = "gibbs";
 struct TrainArguments {
   std::string schema;
   std::string train;
-  std::string valid;  // "": none
+  std::string valid;            // "": none
+  std::string warm_start;       // weight file; "": begins anew
+  double unseen_weights = 1.0;  // trainer::WarmStart::unseen
   std::string out;
   std::string kind = "fm";
   std::string method = kSgd;
@@ -37,6 +41,7 @@ struct TrainRun {
   trainer::TrainingSchema schema;
   trainer::TrainingData data;
   double read_seconds = 0.0;  // of the training data
+  std::optional<trainer::WarmStart> warm_start{};
   trainer::FitResult fit;
 };
 

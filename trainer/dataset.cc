@@ -64,7 +64,8 @@ absl::Status CheckSizes(const std::string& path, const Examples& examples) {
 absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const TrainingSchema& schema,
                                               const ReadOptions& options) {
   absl::StatusOr<model::FeatureSchema> measured =
-      MeasureFields(path, schema, options.threads, options.progress);
+      options.warm_start ? FeaturesOf(*options.warm_start, schema, options.k)
+                         : MeasureFields(path, schema, options.threads, options.progress);
   if (!measured.ok()) return measured.status();
   TrainingData data;
   data.schema = *std::move(measured);
@@ -88,6 +89,11 @@ absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const Tra
   if (status.ok()) status = CheckSizes(path, data.examples);
   if (!status.ok()) return status;
 
+  if (options.warm_start) {
+    AddFeatures(*options.warm_start, data.vocabulary);
+    const auto& counts = options.warm_start->file->counts();
+    if (counts) data.earlier_rows = counts->rows;
+  }
   const std::vector<uint32_t> new_rows = data.vocabulary.Prune(data.schema);
   for (Entry& entry : data.examples.entries) entry.row = new_rows[entry.row];
   data.samples = sample.Take();

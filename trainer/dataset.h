@@ -14,6 +14,7 @@
 #include "trainer/row_sample.h"
 #include "trainer/schema_yaml.h"
 #include "trainer/vocabulary.h"
+#include "trainer/warm_start.h"
 
 namespace fmserve::trainer {
 
@@ -23,6 +24,7 @@ struct TrainingData {
   Examples examples;
   std::vector<RawRow> samples;  // a few rows as they were read, drawn evenly, for goldens
   std::vector<uint64_t> missing_by_field;  // rows without a value
+  uint64_t earlier_rows = 0;  // that the model was trained on which training goes on from
 };
 
 struct ReadOptions {
@@ -30,13 +32,16 @@ struct ReadOptions {
   uint32_t samples = 31;
   double negatives = 1.0;  // the share of the rows with label 0 that is kept, above 0 to 1
   uint32_t threads = 0;    // that parse; 0: one for each processor; the result is the same
+  const WarmStart* warm_start = nullptr;          // its features are in the vocabulary, too
+  uint32_t k = 0;                                 // of the new model; only asked with warm_start
   std::function<void(uint64_t rows)> progress{};  // rows read so far, now and then; may be empty
 };
 
 // Reads the file, twice if fields are to be measured. Of the rows with label 0 only a share is kept
 // if options.negatives says so, chosen by line number and seed; features are counted in what is
 // kept. InvalidArgument names file, line and what is wrong: no rows, no label, values that a field
-// refuses, a measured field without two different values, no row that counts.
+// refuses, a measured field without two different values, no row that counts, an earlier model that
+// does not fit (warm_start.h).
 absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const TrainingSchema& schema,
                                               const ReadOptions& options);
 

@@ -40,6 +40,7 @@ FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const E
               const Examples* valid, const FitObserver& observer) {
   const model::Task task = options.learner.task;
   Learner learner(options.learner, keys, train.labels, train.weights);
+  if (options.start) options.start(learner);
   FitResult result;
   double best_loss = std::numeric_limits<double>::infinity();
   for (uint32_t epoch = 1; epoch <= options.epochs; ++epoch) {

@@ -24,6 +24,7 @@ struct FitOptions {
   uint32_t epochs = 30;   // at most
   uint32_t patience = 2;  // stop after so many epochs in a row without a better validation
   StopMetric stop_on = StopMetric::kLoss;  // kAuc: of a binary task
+  std::function<void(Learner&)> start{};   // called before the first epoch; may be empty
 };
 
 struct EpochReport {

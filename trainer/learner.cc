@@ -167,6 +167,13 @@ Learner::Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
   }
 }
 
+void Learner::SetBias(double w0) { w0_.w = static_cast<float>(w0) - prior_; }
+
+void Learner::SetFeature(size_t row, float w, std::span<const float> v) {
+  linear_[row].w = w;
+  for (size_t f = 0; f < v.size(); ++f) factors_[row * blocks_ + f / kLanes].v[f % kLanes] = v[f];
+}
+
 FmView Learner::View() {
   return {.binary = options_.task == model::Task::kBinary,
           .learning_rate = learning_rate_,

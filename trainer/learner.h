@@ -58,6 +58,10 @@ class Learner {
   Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
           std::span<const float> labels, std::span<const float> weights = {});
 
+  // Where to begin instead (warm_start.h). `row` is that of a key; v.size() == options.k.
+  void SetBias(double w0);
+  void SetFeature(size_t row, float w, std::span<const float> v);
+
   // Called now and then from one thread with the number of examples done in this epoch.
   using Progress = std::function<void(size_t examples)>;
 

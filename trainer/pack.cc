@@ -121,7 +121,7 @@ absl::Status Pack(const PackOptions& options, const TrainingData& data,
                               .w0 = parameters.w0,
                               .schema = data.schema,
                               .with_names = options.with_names,
-                              .training_rows = data.examples.size()});
+                              .training_rows = data.earlier_rows + data.examples.size()});
   for (size_t row = 0; row < parameters.rows(); ++row) {
     const Feature& feature = data.vocabulary[row];
     absl::Status status = writer.AddRow({.key = feature.key,

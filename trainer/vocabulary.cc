@@ -6,48 +6,59 @@ namespace fmserve::trainer {
 namespace {
 
 bool IsRare(const model::FeatureSchema& schema, const Feature& feature) {
-  return feature.count < schema.field(feature.field).min_count &&
+  return feature.count < schema.field(feature.field).min_count && !feature.is_old &&
          feature.key != schema.missing_key(feature.field);
+}
+
+Feature NewFeature(uint64_t key, uint8_t field) {
+  Feature feature;
+  feature.key = key;
+  feature.field = field;
+  return feature;
 }
 
 }  // namespace
 
 uint32_t Vocabulary::Add(uint64_t key, uint8_t field, uint64_t count) {
   const auto [it, is_new] = rows_.try_emplace(key, static_cast<uint32_t>(features_.size()));
-  if (is_new) {
-    features_.push_back({.key = key, .field = field, .count = count, .value = {}});
-  } else {
-    features_[it->second].count += count;
-  }
+  if (is_new) features_.push_back(NewFeature(key, field));
+  features_[it->second].count += count;
   return it->second;
 }
 
 std::vector<uint32_t> Vocabulary::Prune(const model::FeatureSchema& schema) {
   std::vector<Feature> all = std::exchange(features_, {});
-  rare_rows_.assign(schema.size(), kNoRow);
-  distinct_values_.assign(schema.size(), 0);
-  std::vector<uint32_t> new_rows(all.size());
-  for (size_t old_row = 0; old_row < all.size(); ++old_row) {
-    Feature& feature = all[old_row];
-    const uint8_t field = feature.field;
-    distinct_values_[field] += feature.key != schema.missing_key(field);
-    const auto next_row = static_cast<uint32_t>(features_.size());
-    if (!IsRare(schema, feature)) {
-      new_rows[old_row] = next_row;
-      features_.push_back(std::move(feature));
-    } else {
-      if (rare_rows_[field] == kNoRow) {
-        rare_rows_[field] = next_row;
-        features_.push_back(
-            {.key = schema.rare_key(field), .field = field, .count = 0, .value = "(rare)"});
-      }
-      features_[rare_rows_[field]].count += feature.count;
-      new_rows[old_row] = rare_rows_[field];
-    }
-  }
   rows_.clear();
-  for (size_t row = 0; row < features_.size(); ++row) {
-    rows_.emplace(features_[row].key, static_cast<uint32_t>(row));
+  distinct_values_.assign(schema.size(), 0);
+  std::vector<uint32_t> new_rows;
+  new_rows.reserve(all.size());
+  for (Feature& feature : all) {
+    const uint8_t field = feature.field;
+    const uint64_t rare_key = schema.rare_key(field);
+    const bool is_value = feature.key != schema.missing_key(field) && feature.key != rare_key;
+    distinct_values_[field] += is_value;
+    const bool is_rare = IsRare(schema, feature);
+    const auto next_row = static_cast<uint32_t>(features_.size());
+    const auto [it, is_new] = rows_.try_emplace(is_rare ? rare_key : feature.key, next_row);
+    new_rows.push_back(it->second);
+    if (is_new && !is_rare) {
+      features_.push_back(std::move(feature));
+      continue;
+    }
+    if (is_new) {
+      features_.push_back(NewFeature(rare_key, field));
+      features_.back().value = "(rare)";
+    }
+    // An old model's rare feature may come when there is a new one already.
+    Feature& rare = features_[it->second];
+    rare.count += feature.count;
+    rare.is_old |= feature.is_old;
+    rare.is_unseen &= feature.is_unseen;
+  }
+  rare_rows_.assign(schema.size(), kNoRow);
+  for (size_t field = 0; field < schema.size(); ++field) {
+    const auto rare = rows_.find(schema.rare_key(field));
+    if (rare != rows_.end()) rare_rows_[field] = rare->second;
   }
   return new_rows;
 }

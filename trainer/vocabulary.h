@@ -17,8 +17,10 @@ inline constexpr uint32_t kNoRow = 0xffffffff;
 struct Feature {
   uint64_t key = 0;
   uint8_t field = 0;
-  uint64_t count = 0;  // training rows that have it
-  std::string value;   // for people (value_text.h); may be empty
+  uint64_t count = 0;      // training rows that have it
+  std::string value;       // for people (value_text.h); may be empty
+  bool is_old = false;     // of the model that training goes on from (warm_start.h): never rare
+  bool is_unseen = false;  // is_old, and the new rows lack it
 };
 
 // Written by one thread; const methods are safe from any.
@@ -27,6 +29,8 @@ class Vocabulary {
   // Adds so many training rows that have the feature, and the feature if it is new. Returns its
   // row.
   uint32_t Add(uint64_t key, uint8_t field, uint64_t count);
+
+  bool Contains(uint64_t key) const { return rows_.contains(key); }
 
   // Fetches what Add and Find of the key begin with.
   void Prefetch(uint64_t key) const { rows_.prefetch(key); }

@@ -1,5 +1,6 @@
 """Runs the real fm from end to end on small generated data: what scripts rely on."""
 
+import hashlib
 import json
 import math
 import pathlib
@@ -106,6 +107,26 @@ class FmTest(unittest.TestCase):
         self.assertEqual((by_weight.pop("rows"), by_repetition.pop("rows")), (3000, 3000))
         for name, value in by_weight.items():
             self.assertAlmostEqual(value, by_repetition[name], places=9, msg=name)
+
+    def test_a_warm_start_goes_on_where_the_model_stopped(self):
+        day, anew, on = self.dir / "day2.tsv", self.dir / "anew.fmw", self.dir / "on.fmw"
+        write_table(day, 300, seed=5)
+        common = ["train", "--schema", self.schema, "--train", day, "--valid", self.dir / "v.tsv", "--k", 4, "--epochs", 2, "--json"]
+        first = json.loads(fm(*common, "--out", anew).stdout)
+        second = fm(*common, "--out", on, "--warm-start", self.model, "--unseen-weights", 0.9)
+        self.assertEqual(second.returncode, 0, second.stderr)
+        self.assertLess(json.loads(second.stdout)["valid"]["logloss"], first["valid"]["logloss"])
+        self.assertEqual(fm("verify", on).returncode, 0)
+        metadata = json.loads(fm("inspect", on, "--json").stdout)["metadata"]
+        sha256 = hashlib.sha256(self.model.read_bytes()).hexdigest()
+        self.assertIn(sha256, metadata["option.warm_start"])
+        self.assertIn(sha256, metadata["model.start"])
+        refused = fm(*common, "--out", on, "--warm-start", self.model, "--k", 8)
+        self.assertEqual(refused.returncode, 2, "--k twice is wrong usage")
+        refused = fm("train", "--schema", self.schema, "--train", day, "--out", on, "--warm-start", self.model)
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn("m.fmw: it has k = 4, the new model k = 16; give --k 4", refused.stderr)
+        self.assertEqual(fm(*common, "--out", on, "--unseen-weights", 0.5).returncode, 2)
 
     def test_gibbs_sampling_tells_what_the_mean_of_the_draws_costs(self):
         schema = self.dir / "stars.yaml"
