@@ -172,7 +172,6 @@ TEST_F(JoinerTest, KeysWithoutAValueGetTheSameStandInEachTime) {
 
 TEST_F(JoinerTest, AClickCountsWithinItsWindow) {
   WriteLog({Record("r", Candidates(6))});
-  const auto at = [](double second) { return absl::StrCat(1.8e9 + second); };
   Write("clicks.tsv",
         "request_id\tposition\ttime\n"
         "r\t0\t1800000000\n"            // at once

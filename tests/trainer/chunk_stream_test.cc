@@ -52,7 +52,7 @@ class ChunkStreamTest : public ::testing::Test {
           return rows;
         }
         if (!*more) break;
-        rows.push_back(absl::StrCat(row.line, ": ", row.cells[0]));
+        rows.push_back(absl::StrCat(row.line, ": ", std::string(row.cells[0])));
       }
     }
     return rows;
