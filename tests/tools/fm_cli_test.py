@@ -33,7 +33,7 @@ def write_table(path, rows, seed):
     lines = ["click\tuser\ttags\tad"]
     for _ in range(rows):
         user, ad = rng.randrange(12), rng.randrange(8)
-        tags = "|".join(f"t{rng.randrange(15)}" for _ in range(rng.randrange(4)))
+        tags = "|".join(f"t{tag}" for tag in rng.sample(range(15), rng.randrange(4)))
         click = int(rng.random() < (0.9 if user % 2 == ad % 2 else 0.1))
         lines.append(f"{click}\t{user}\t{tags}\tad{ad}")
     path.write_text("\n".join(lines) + "\n")
@@ -146,7 +146,9 @@ class FmTest(unittest.TestCase):
         self.assertEqual(refused.returncode, 2, refused.stderr)
         self.assertIn("--method gibbs has no such option", refused.stderr)
         self.assertEqual(fm(*self.train_arguments("--draws", 5)).returncode, 2)
-        self.assertEqual(fm(*self.train_arguments("--method", "gibbs")).returncode, 3)
+        refused = fm("train", "--schema", self.schema, "--train", self.table, "--out", out, "--method", "gibbs")
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn("only of a regression", refused.stderr)
 
     def test_what_only_clicks_have_is_refused_for_a_regression(self):
         schema = self.dir / "regression.yaml"
