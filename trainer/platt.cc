@@ -113,10 +113,11 @@ Line Minimize(const ScoredRows& rows) {
     Line next;
     Curve there;
     int halvings = 0;
-    for (; halvings < kMaxHalvings; ++halvings, length *= 0.5) {
+    for (; halvings < kMaxHalvings; ++halvings) {
       next = {.slope = line.slope - length * down.slope, .level = line.level - length * down.level};
       there = CurveAt(rows, next);
       if (there.loss < curve.loss) break;
+      length *= 0.5;
     }
     if (halvings == kMaxHalvings) break;  // as low as doubles go
     line = next;

@@ -60,7 +60,7 @@ Json ItemJson(const v1::ItemIds& items, int i) {
   return i < items.integers_size() ? Json(items.integers(i)) : Json(items.strings(i));
 }
 
-int CountOf(const v1::ItemIds& items) { return items.integers_size() + items.strings_size(); }
+int IdsCount(const v1::ItemIds& items) { return items.integers_size() + items.strings_size(); }
 
 // One per prediction: features or id of each, in the order of the request.
 Json CandidatesJson(const v1::PredictRequest& request, const v1::PredictResponse& response,
@@ -73,7 +73,7 @@ Json CandidatesJson(const v1::PredictRequest& request, const v1::PredictResponse
   for (int i = 0; i < response.predictions_size(); ++i) {
     Json candidate = {{"position", i}, {"prediction", NumberOrNull(response.predictions(i))}};
     if (i >= lists_count) {
-      if (i - lists_count < CountOf(request.items()))
+      if (i - lists_count < IdsCount(request.items()))
         candidate["item"] = ItemJson(request.items(), i - lists_count);
     } else if (request.has_packed()) {
       candidate["features"] = PackedJson(packed, begin, packed.candidate_lengths(i), field_names);
@@ -132,7 +132,7 @@ Json RecordJson(const v1::PredictionRecord& record, const std::vector<std::strin
     }
     json["context"] = ContextJson(record.top_k_request(), field_names);
     Json candidates = Json::array();
-    for (int i = 0; i < std::min(response.predictions_size(), CountOf(response.ids())); ++i) {
+    for (int i = 0; i < std::min(response.predictions_size(), IdsCount(response.ids())); ++i) {
       candidates.push_back({{"position", i},
                             {"prediction", NumberOrNull(response.predictions(i))},
                             {"item", ItemJson(response.ids(), i)}});

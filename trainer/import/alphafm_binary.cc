@@ -10,15 +10,15 @@
 namespace fmserve::trainer {
 namespace {
 
-struct Header {
+struct FileHead {
   NumberType type = NumberType::kF64;
   uint32_t k = 0;
   uint64_t features = 0;    // with the bias
   uint64_t unit_bytes = 0;  // the numbers of a feature
 };
 
-Header ReadHeader(ByteCursor& cursor) {
-  Header header;
+FileHead ReadHeader(ByteCursor& cursor) {
+  FileHead header;
   if (const auto version = cursor.Read<uint64_t>("the version"); version != 1) {
     cursor.Fail(absl::StrCat("version ", version, ", not 1"));
   }
@@ -62,7 +62,7 @@ std::string_view ReadName(ByteCursor& cursor) {
 }
 
 // The record of the bias is as long as the others, but only its first number was ever set.
-void ReadBias(const Header& header, ByteCursor& cursor, ImportedModel& model) {
+void ReadBias(const FileHead& header, ByteCursor& cursor, ImportedModel& model) {
   if (ReadName(cursor) != "bias") cursor.Fail("the first feature is not 'bias'");
   const std::string_view unit = cursor.Take(header.unit_bytes, "the bias");
   if (!cursor.ok()) return;
@@ -70,7 +70,7 @@ void ReadBias(const Header& header, ByteCursor& cursor, ImportedModel& model) {
   if (!FitsFloat(model.w0)) cursor.Fail("the bias is not a finite 32-bit number");
 }
 
-absl::Status ReadFeature(const Header& header, size_t row, ByteCursor& cursor,
+absl::Status ReadFeature(const FileHead& header, size_t row, ByteCursor& cursor,
                          ImportedModel& model) {
   const std::string_view name = ReadName(cursor);
   const uint64_t begin = cursor.position();
@@ -92,7 +92,7 @@ absl::StatusOr<ImportedModel> ReadAlphafmBinary(std::string_view bytes) {
   ImportedModel model;
   model.task = model::Task::kBinary;
   ByteCursor cursor(bytes);
-  const Header header = ReadHeader(cursor);
+  const FileHead header = ReadHeader(cursor);
   ReadBias(header, cursor, model);
   if (!cursor.ok()) return cursor.status();
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr uint32_t kMaxHeaderBytes = 1 << 16;
-constexpr size_t kMaxDimensions = 8;
+constexpr size_t kMaxNpyDimensions = 8;
 constexpr uint64_t kCharacterBytes = 4;  // of a NumPy string of characters: UTF-32
 
 // The dictionary, from its brace on: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }
@@ -85,7 +85,7 @@ class HeaderParser {
       SkipSpace();
       const size_t end = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
       const std::optional<int64_t> length = model::ParseInteger(rest_.substr(0, end));
-      if (!length || array_.shape.size() == kMaxDimensions) return false;
+      if (!length || array_.shape.size() == kMaxNpyDimensions) return false;
       rest_.remove_prefix(end);
       array_.shape.push_back(static_cast<uint64_t>(*length));
       if (!Take(',') && !Ahead(')')) return false;

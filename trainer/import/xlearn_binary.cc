@@ -13,19 +13,19 @@
 namespace fmserve::trainer {
 namespace {
 
-constexpr uint32_t kLanes = 4;  // k is padded to a multiple of it
+constexpr uint32_t kPadTo = 4;  // k is padded to a multiple of it
 constexpr uint64_t kFloatBytes = sizeof(float);
 
 // By the number of values per parameter, less one (solver.cc).
 constexpr std::array<const char*, 3> kOptimisers = {"sgd", "adagrad", "ftrl"};
 
-struct Header {
+struct ModelHead {
   bool linear = false;
   uint64_t features = 0;
   uint32_t k = 0;
   uint64_t aux = 0;  // values per parameter
 
-  uint64_t padded_k() const { return (uint64_t{k} + kLanes - 1) / kLanes * kLanes; }
+  uint64_t padded_k() const { return (uint64_t{k} + kPadTo - 1) / kPadTo * kPadTo; }
   uint64_t w_count() const { return features * aux; }
   uint64_t v_count() const { return linear ? 0 : features * padded_k() * aux; }
 };
@@ -47,7 +47,7 @@ void ReadTask(ByteCursor& cursor, ImportedModel& model) {
   }
 }
 
-void ReadScore(ByteCursor& cursor, Header& header) {
+void ReadScore(ByteCursor& cursor, ModelHead& header) {
   const std::string_view score = ReadName(cursor, "the name of the score");
   header.linear = score == "linear";
   if (score == "ffm") {
@@ -66,8 +66,8 @@ void ExpectCount(ByteCursor& cursor, uint64_t expected, std::string_view what) {
       absl::StrCat(count, " values of ", std::string(what), ", there should be ", expected));
 }
 
-Header ReadHeader(ByteCursor& cursor, ImportedModel& model) {
-  Header header;
+ModelHead ReadHeader(ByteCursor& cursor, ImportedModel& model) {
+  ModelHead header;
   ReadScore(cursor, header);
   ReadTask(cursor, model);
   header.features = cursor.Read<uint32_t>("the number of features");
@@ -101,7 +101,7 @@ absl::Status ReadLinear(std::string_view bytes, uint64_t offset, uint64_t stride
 }
 
 // The factors of a feature and what pads them, then the optimiser's values.
-absl::Status ReadFactors(std::string_view bytes, uint64_t offset, const Header& header,
+absl::Status ReadFactors(std::string_view bytes, uint64_t offset, const ModelHead& header,
                          ImportedModel& model) {
   std::vector<float> padded(header.padded_k());
   const uint64_t size = padded.size() * kFloatBytes;
@@ -125,7 +125,7 @@ absl::StatusOr<ImportedModel> ReadXlearnBinary(std::string_view bytes) {
   ImportedModel model;
   model.norm_is_open = true;
   ByteCursor cursor(bytes);
-  const Header header = ReadHeader(cursor, model);
+  const ModelHead header = ReadHeader(cursor, model);
   if (!cursor.ok()) return cursor.status();
   const uint64_t w_begin = cursor.position();
   const std::string_view w = cursor.Take(header.w_count() * kFloatBytes, "w");
