@@ -9,7 +9,7 @@ corpora=("$root/corpus/$name")
 log=$root/$name.log
 
 # -timeout and -rss_limit_mb turn a hang or a huge allocation into a finding.
-if "$target" -max_total_time="${FMSERVE_FUZZ_SECONDS:-30}" -timeout=10 -rss_limit_mb=2048 \
+if "$target" -max_total_time="${FMSERVE_FUZZ_SECONDS:-20}" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="$root/findings/$name-" "${corpora[@]}" >"$log" 2>&1; then
   printf '%s: %s\n' "$name" "$(tail -n 1 "$log")"
 else

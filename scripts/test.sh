@@ -8,7 +8,7 @@ usage: ./run test [lint] [fuzz] [asan] [tsan] [release]
 
 Runs the named steps, or all of them:
   lint      see ./run lint --help
-  fuzz      each fuzz target for FMSERVE_FUZZ_SECONDS (30)
+  fuzz      each fuzz target for FMSERVE_FUZZ_SECONDS (20)
   asan      every test, under the address and undefined-behaviour sanitizers
   tsan      the tests of what swaps or shares between threads, under the thread sanitizer
   release   every test, as it ships
@@ -22,7 +22,7 @@ step_fuzz() {
   build fuzz
   local root=$build_root/fuzz target
   mkdir -p "$root/findings"
-  say "fuzzing each target for ${FMSERVE_FUZZ_SECONDS:-30} s"
+  say "fuzzing each target for ${FMSERVE_FUZZ_SECONDS:-20} s"
   for target in "$root"/tests/fuzz/*_fuzz; do
     mkdir -p "$root/corpus/$(basename "$target")"
     printf '%s\n' "$target"
