@@ -93,25 +93,25 @@ TEST_F(PredictionLoggingTest, AnswersAreLoggedAsClientsSawThem) {
 }
 
 TEST_F(PredictionLoggingTest, ASampleHasTheSameRequestsOnEveryServer) {
-  TestServer second;
-  for (TestServer* server : {&server_, &second}) {
-    Log(30.0, server);
-    server->Start();
-    server->PublishAndLoad("ctr", 1);
-  }
   std::set<std::string> expected;
   for (int i = 0; i < 200; ++i) {
-    v1::PredictRequest request = PackedRequest(1);
-    request.set_request_id(absl::StrCat("page-view-", i));
-    if (LogSample(30.0).Has(request.request_id())) expected.insert(request.request_id());
-    Predict(&server_, request);
-    Predict(&second, request);
+    const std::string id = absl::StrCat("page-view-", i);
+    if (LogSample(30.0).Has(id)) expected.insert(id);
   }
   EXPECT_GT(expected.size(), 30U);
-  for (TestServer* server : {&server_, &second}) {
-    server->server().Drain();
+  for (int servers = 0; servers < 2; ++servers) {
+    TestServer server;
+    Log(30.0, &server);
+    server.Start();
+    server.PublishAndLoad("ctr", 1);
+    for (int i = 0; i < 200; ++i) {
+      v1::PredictRequest request = PackedRequest(1);
+      request.set_request_id(absl::StrCat("page-view-", i));
+      Predict(&server, request);
+    }
+    server.server().Drain();
     std::set<std::string> logged;
-    for (const auto& record : LoggedRecords(server->folder() + "/log"))
+    for (const auto& record : LoggedRecords(server.folder() + "/log"))
       logged.insert(record.predict_response().request_id());
     EXPECT_EQ(logged, expected);
   }
