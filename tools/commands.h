@@ -14,6 +14,7 @@ using AddCommand = void(CLI::App& app, int& exit_code);
 
 AddCommand AddTrain;
 AddCommand AddEval;
+AddCommand AddReport;
 AddCommand AddPredict;
 AddCommand AddExplain;
 AddCommand AddInspect;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -75,6 +76,17 @@ model::Metadata OptionMetadata(const TrainArguments& arguments, const TrainRun& 
     metadata.emplace_back("option.unseen_weights", absl::StrCat(run.warm_start->unseen));
   }
   return metadata;
+}
+
+// The epochs one by one, for `fm report --curves`.
+Json CurveJson(model::Task task, const std::vector<trainer::EpochReport>& epochs) {
+  Json curve = Json::array();
+  for (const trainer::EpochReport& report : epochs) {
+    Json epoch = {{"epoch", report.epoch}, {"train_loss", report.train_loss}};
+    epoch["valid_loss"] = report.valid ? Json(trainer::Loss(task, *report.valid)) : Json(nullptr);
+    curve.push_back(std::move(epoch));
+  }
+  return curve;
 }
 
 }  // namespace
@@ -151,6 +163,7 @@ Json TrainSummary(const TrainArguments& arguments, const TrainRun& run,
                {"golden_max_error", goldens.max_error}};
   if (const auto& bayesian = result.epochs.back().bayesian_rmse) json["bayesian_rmse"] = *bayesian;
   json["valid"] = result.best().valid ? ToJson(*result.best().valid) : Json(nullptr);
+  json["curve"] = CurveJson(arguments.fit.learner.task, result.epochs);
   return json;
 }
 
