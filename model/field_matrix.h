@@ -7,7 +7,7 @@
 //   R(f, g)  = sum_r e_r u_fr u_gr
 //
 // A plain factorization machine has rank 1, e = 1 and u = 1 in all fields
-// (docs/decisions/0065-field-weighted-models.md).
+// (docs/decisions/0069-field-weighted-models.md).
 #ifndef FMSERVE_MODEL_FIELD_MATRIX_H_
 #define FMSERVE_MODEL_FIELD_MATRIX_H_
 
