@@ -63,10 +63,13 @@ absl::StatusOr<trainer::FitResult> FitWithProgress(const TrainArguments& argumen
             progress.Clear();
             std::cerr << EpochText(options.learner.task, report) << "\n";
           }};
-  if (!gibbs) return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer);
   std::vector<uint8_t> fields;
   for (size_t row = 0; row < data.vocabulary.size(); ++row)
     fields.push_back(data.vocabulary[row].field);
+  if (!gibbs) {
+    return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer,
+                        {.of_rows = fields, .count = data.schema.size()});
+  }
   return trainer::SampleGibbs(arguments.gibbs, fields, data.examples, valid, observer);
 }
 
@@ -204,10 +207,7 @@ void AddTrain(CLI::App& app, int& exit_code) {
       ->type_name("M.fmw");
   command->add_option("--name", arguments->pack.model_name, "Name of the model")
       ->capture_default_str();
-  command->add_option("--kind", arguments->kind, "Kind of model")
-      ->check(CLI::IsMember({"fm"}))
-      ->capture_default_str();
-  AddMethodOptions(*command, *arguments);
+  AddLearningOptions(*command, *arguments);
   AddQuantizationOption(*command, "--quantization", arguments->pack.quantization,
                         "How factors are stored");
   command->add_flag("--no-names", arguments->no_names,

@@ -16,6 +16,8 @@
 
 namespace fmserve::tools {
 
+inline constexpr char kFm[] = "fm";
+inline constexpr char kFieldWeightedFm[] = "fwfm";
 inline constexpr char kSgd[] = "sgd";
 inline constexpr char kGibbs[] = "gibbs";
 
@@ -24,7 +26,7 @@ struct TrainArguments {
   std::string train;
   std::string valid;  // "": none
   std::string out;
-  std::string kind = "fm";
+  std::string kind = kFm;
   std::string method = kSgd;
   trainer::FitOptions fit;
   trainer::GibbsOptions gibbs;
