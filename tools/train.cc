@@ -110,8 +110,15 @@ absl::Status CheckFolderOf(const std::string& out) {
   return absl::ErrnoToStatus(errno, absl::StrCat(out, ": cannot write to its folder"));
 }
 
-absl::Status CheckTask(const TrainArguments& arguments, model::Task task) {
+absl::Status CheckFits(const TrainArguments& arguments, const trainer::TrainingSchema& schema) {
   const trainer::FitOptions& fit = arguments.fit;
+  const model::Task task = schema.task;
+  if (arguments.kind == kFieldWeightedFm && schema.features.size() < 2) {
+    return absl::InvalidArgumentError(absl::StrCat(arguments.schema,
+                                                   ": --kind fwfm weighs fields, and there is one; "
+                                                   "if all lines of a libsvm file have the same "
+                                                   "columns, give each a field of its own"));
+  }
   if (task == model::Task::kBinary && arguments.method == kGibbs)
     return absl::InvalidArgumentError("--method gibbs: only of a regression");
   if (task == model::Task::kBinary) return absl::OkStatus();
@@ -127,7 +134,7 @@ absl::StatusOr<Json> Train(TrainArguments& arguments) {
   if (absl::Status status = CheckFolderOf(arguments.out); !status.ok()) return status;
   absl::StatusOr<trainer::TrainingSchema> schema = trainer::ReadSchemaYaml(arguments.schema);
   if (!schema.ok()) return schema.status();
-  if (absl::Status status = CheckTask(arguments, schema->task); !status.ok()) return status;
+  if (absl::Status status = CheckFits(arguments, *schema); !status.ok()) return status;
   arguments.fit.learner.task = arguments.pack.task = schema->task;
   TrainRun run{.schema = *std::move(schema), .data = {}, .read_seconds = 0.0, .fit = {}};
 

@@ -233,6 +233,14 @@ class TrainTest(unittest.TestCase):
             self.assertEqual(result.returncode, 2, (more, result.stderr))
             self.assertIn(message, result.stderr)
 
+    def test_a_schema_of_one_field_has_nothing_to_weigh(self):
+        (self.dir / "one.yaml").write_text("fields: [{name: id, kind: multi_valued, value_type: integer}]")
+        (self.dir / "t.libsvm").write_text("1 3 5\n0 4 5\n")
+        result = fm("train", "--schema", self.dir / "one.yaml", "--train", self.dir / "t.libsvm", "--out", self.dir / "o",
+                    "--kind", "fwfm")
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("--kind fwfm weighs fields, and there is one", result.stderr)
+
     def test_libfm_has_no_such_models(self):
         result = fm("export", self.model, "--format", "libfm", "--out", self.dir / "m.txt", "--map", self.dir / "ids")
         self.assertEqual(result.returncode, 3, result.stderr)
