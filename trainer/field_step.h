@@ -123,7 +123,7 @@ class FieldGradient {
 
   // A feature with `slope` = derivative of the loss by the score, times x; `products` =
   // <v, S_r> of four ranks; `square` = x |v|^2.
-  void Add(size_t b, float slope, __m128 products, float square) {
+  FMSERVE_HOGWILD void Add(size_t b, float slope, __m128 products, float square) {
     gradients_[b] +=
         _mm_set1_ps(slope) * (products - _mm_load_ps(u_[b].value) * _mm_set1_ps(square));
   }
