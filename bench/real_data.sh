@@ -39,14 +39,17 @@ declare -A options=(
   [ml-100k]="--k 16 --learning-rate 0.05 --l2-factors 0.1 --l2-linear 0.02"
   [frappe]="--k 16 --learning-rate 0.2 --l2-factors 0.03"
 )
-# Of the same with --kind fwfm.
+# With --kind fwfm. Those of avazu, mind and ml-1m are the options of the FM, of rank 2.
 declare -A field_weighted_options=(
-  [criteo]="@criteo@"
+  [criteo]="--rank 8 --k 16 --learning-rate 0.02 --linear-learning-rate 0.1 --l2-factors 0.0001
+    --l2-linear 0.003 --init-stddev 0.01 --init-accumulator 300 --field-learning-rate 0.01"
   [avazu]="--rank 2 ${options[avazu]}"
   [mind]="--rank 2 ${options[mind]}"
-  [ml-1m]="@ml-1m@"
-  [ml-100k]="@ml-100k@"
-  [frappe]="@frappe@"
+  [ml-1m]="--rank 2 ${options[ml-1m]}"
+  [ml-100k]="--rank 3 --k 8 --learning-rate 0.05 --l2-factors 0.2 --l2-linear 0.02
+    --init-accumulator 1 --step-decay 0.9 --field-learning-rate 0.003"
+  [frappe]="--rank 3 --k 16 --learning-rate 0.2 --l2-factors 0.06 --init-accumulator 1
+    --field-learning-rate 0.01 --init-field-stddev 1"
 )
 sets=("$@")
 ((${#sets[@]})) || sets=(criteo avazu mind ml-1m ml-100k frappe)

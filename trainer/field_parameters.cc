@@ -7,12 +7,14 @@
 namespace fmserve::trainer {
 namespace {
 
+constexpr float kInitAccumulator = 1.0F;
+
 size_t RankBlocks(uint32_t rank) { return (rank + kRankLanes - 1) / kRankLanes; }
 
 }  // namespace
 
 FieldParameters::FieldParameters(const FieldOptions& options, const RowFields& fields,
-                                 double init_accumulator, uint64_t seed)
+                                 uint64_t seed)
     : rank_(options.rank),
       fields_count_(fields.count),
       field_of_row_(fields.of_rows.begin(), fields.of_rows.end()),
@@ -20,7 +22,7 @@ FieldParameters::FieldParameters(const FieldOptions& options, const RowFields& f
       e_(RankBlocks(rank_)) {
   for (std::vector<RankBlock>* const blocks : {&u_, &e_}) {
     for (RankBlock& block : *blocks) {
-      for (float& g2 : block.g2) g2 = static_cast<float>(init_accumulator);
+      for (float& g2 : block.g2) g2 = kInitAccumulator;
     }
   }
   for (uint32_t r = 0; r < rank_; ++r)

@@ -26,11 +26,11 @@ struct FieldOptions {
 
 // The first rank starts as a plain factorization machine: e = 1, u = 1 in all fields. The others
 // start at e = -1 and 1 by turns, and u as N(0, init_stddev), which depends on the seed and the
-// position of the field alone.
+// position of the field alone. The sums of squared gradients start at 1 and soon forget it: every
+// example adds to them.
 class FieldParameters {
  public:
-  FieldParameters(const FieldOptions& options, const RowFields& fields, double init_accumulator,
-                  uint64_t seed);
+  FieldParameters(const FieldOptions& options, const RowFields& fields, uint64_t seed);
 
   // The rates are those of the view. It is valid as long as this.
   FieldWeightedView View(const FmView& fm, float learning_rate);

@@ -164,8 +164,7 @@ Learner::Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
       factors_(keys.size() * blocks_),
       prior_(static_cast<float>(std::log(options.negatives))),
       random_(options.seed) {
-  if (options.field.rank > 0)
-    field_.emplace(options.field, fields, options.init_accumulator, options.seed);
+  if (options.field.rank > 0) field_.emplace(options.field, fields, options.seed);
   std::normal_distribution<float> normal(0.0F, static_cast<float>(options.init_stddev));
   for (size_t row = 0; row < keys.size(); ++row) {
     KeyedRandom random(options.seed, keys[row]);
