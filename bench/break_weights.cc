@@ -99,6 +99,7 @@ absl::Status Write(const model::WeightFile& file, const std::vector<Row>& rows, 
   options.k = info.k;
   options.w0 = info.w0 + shift;
   options.schema = file.schema();
+  options.field_matrix = file.field_matrix();
   model::WeightWriter writer(std::move(options));
   for (const Row& row : rows) {
     const absl::Status added = writer.AddRow(

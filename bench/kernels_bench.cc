@@ -3,6 +3,7 @@
 //   in_cache   256 rows, lists of 10 features that score against sums, as candidates do
 //   in_memory  the same from a table of 1 GiB, rows prefetched a chunk of 64 lists ahead, as the
 //   scorer does
+//   accumulate_fields   as in_cache, of field-weighted models, by rank
 #include <benchmark/benchmark.h>
 #include <sys/mman.h>
 
@@ -88,6 +89,53 @@ void Accumulate(benchmark::State& state, const KernelTable& kernels, Quantizatio
       benchmark::Counter(static_cast<double>(state.iterations() * kFeaturesPerChunk),
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
+
+void AccumulateFields(benchmark::State& state, const KernelTable& kernels,
+                      Quantization quantization, uint32_t k, uint32_t rank) {
+  constexpr size_t kFields = 20;
+  const RowsView rows = MakeTable(quantization, k, kCacheRows);
+  const AccumulateFieldsFn accumulate = kernels.accumulate_fields(quantization);
+  const std::vector<float> factors(kFields * 2 * rank, 0.5F);
+  const FieldFactorsView matrix{.factors = factors.data(), .rank = rank};
+  std::mt19937_64 random(2);
+  std::vector<uint32_t> slots(kFeaturesPerChunk);
+  std::vector<uint8_t> fields(kFeaturesPerChunk);
+  for (size_t i = 0; i < kFeaturesPerChunk; ++i) {
+    slots[i] = static_cast<uint32_t>(random() % kCacheRows);
+    fields[i] = static_cast<uint8_t>(i % kFields);
+  }
+  const std::vector<float> xs(kFeaturesPerChunk, 1.0F);
+  alignas(64) float sums[2 * kMaxK] = {};
+  for (auto _ : state) {
+    double total = 0.0;
+    for (size_t first = 0; first < kFeaturesPerChunk; first += kFeaturesPerList) {
+      total += accumulate(rows, matrix, slots.data() + first, fields.data() + first, xs.data(),
+                          kFeaturesPerList, sums, nullptr);
+    }
+    benchmark::DoNotOptimize(total);
+  }
+  state.counters["per_feature"] =
+      benchmark::Counter(static_cast<double>(state.iterations() * kFeaturesPerChunk),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+const bool fields_registered = [] {
+  for (const KernelTable* kernels : SupportedKernels()) {
+    for (const auto quantization : {Quantization::kF32, Quantization::kF16, Quantization::kInt8}) {
+      for (const uint32_t k : {8, 16}) {
+        for (const uint32_t rank : {1, 2, 3, 4, 6, 8, 16}) {
+          const std::string name = "accumulate_fields/" + std::string(kernels->name) + "/" +
+                                   std::string(Name(quantization)) + "/k:" + std::to_string(k) +
+                                   "/rank:" + std::to_string(rank);
+          benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+            AccumulateFields(state, *kernels, quantization, k, rank);
+          });
+        }
+      }
+    }
+  }
+  return true;
+}();
 
 const bool registered = [] {
   for (const bool in_memory : {false, true}) {

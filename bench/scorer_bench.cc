@@ -5,6 +5,8 @@
 //                 and the candidates per call of ScoreCandidates
 //   by_row        by the encoding of the rows and k, on 2 MB pages: of 10,000 keys, which stay in
 //                 cache, and of 2 million
+//   by_rank       the same of field-weighted models in f16, by k and the rank of the field matrix;
+//                 rank 0 is a plain model
 #include <benchmark/benchmark.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -33,6 +35,7 @@ namespace {
 constexpr size_t kContextFeatures = 20;
 constexpr size_t kCandidates = 200;
 constexpr size_t kFeaturesPerCandidate = 10;
+constexpr size_t kFields = 20;
 constexpr size_t kRequests = 512;  // enough not to find their rows in cache again
 
 template <typename T>
@@ -43,10 +46,12 @@ T OrDie(absl::StatusOr<T> value) {
 }
 
 FeatureSchema Schema() {
-  std::vector<Field> fields(1);
-  fields[0].name = "id";
-  fields[0].kind = FieldKind::kMultiValued;
-  fields[0].value_type = ValueType::kInteger;
+  std::vector<Field> fields(kFields);
+  for (size_t i = 0; i < fields.size(); ++i) {
+    fields[i].name = "id" + std::to_string(i);
+    fields[i].kind = FieldKind::kMultiValued;
+    fields[i].value_type = ValueType::kInteger;
+  }
   return OrDie(FeatureSchema::Create(std::move(fields)));
 }
 
@@ -59,10 +64,11 @@ struct Spec {
   int64_t keys_count = 0;
   Quantization quantization = Quantization::kF16;
   uint32_t k = 16;
+  uint32_t rank = 0;  // of the field matrix; 0: none
 
   bool operator<(const Spec& other) const {
-    return std::tie(keys_count, quantization, k) <
-           std::tie(other.keys_count, other.quantization, other.k);
+    return std::tie(keys_count, quantization, k, rank) <
+           std::tie(other.keys_count, other.quantization, other.k, other.rank);
   }
 };
 
@@ -72,6 +78,11 @@ std::string WriteFile(const Spec& spec) {
   options.quantization = spec.quantization;
   options.k = spec.k;
   options.schema = Schema();
+  if (spec.rank > 0) {
+    options.field_matrix = FieldMatrix{.rank = spec.rank,
+                                       .scales = std::vector<float>(spec.rank, 0.5F),
+                                       .factors = std::vector<float>(spec.rank * kFields, 0.25F)};
+  }
   options.with_names = false;
   WeightWriter writer(std::move(options));
   std::vector<float> v(spec.k, 0.125F);
@@ -132,7 +143,8 @@ std::vector<Request> MakeRequests(int64_t keys_count) {
   std::vector<Request> requests(kRequests);
   const auto fill = [&](FeatureList& list, size_t n) {
     for (size_t i = 0; i < n; ++i) {
-      list.Add(KeyOf(static_cast<int64_t>(random() % static_cast<uint64_t>(keys_count))), 1.0F, 0);
+      list.Add(KeyOf(static_cast<int64_t>(random() % static_cast<uint64_t>(keys_count))), 1.0F,
+               static_cast<uint8_t>(i % kFields));
     }
   };
   for (Request& request : requests) {
@@ -184,7 +196,16 @@ const bool registered = [] {
         const std::string name = "by_row/keys:" + std::to_string(keys_count) + "/" +
                                  std::string(Name(quantization)) + "/k:" + std::to_string(k);
         benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-          Score(state, {keys_count, quantization, k}, /*huge_pages=*/true, kCandidates);
+          Score(state, {keys_count, quantization, k, /*rank=*/0}, /*huge_pages=*/true, kCandidates);
+        })->Unit(benchmark::kMicrosecond);
+      }
+    }
+    for (const uint32_t k : {8, 16}) {
+      for (const uint32_t rank : {0, 1, 2, 3, 4, 6, 8, 16}) {
+        const std::string name = "by_rank/keys:" + std::to_string(keys_count) +
+                                 "/k:" + std::to_string(k) + "/rank:" + std::to_string(rank);
+        benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+          Score(state, {keys_count, Quantization::kF16, k, rank}, /*huge_pages=*/true, kCandidates);
         })->Unit(benchmark::kMicrosecond);
       }
     }

@@ -40,7 +40,7 @@ class CatalogueScan {
       : catalogue_(catalogue),
         blocks_(catalogue.blocks_),
         context_score_(query.context->context_score()),
-        sums_(query.context->context_sums().first(PaddedK(catalogue.weights_->info().k))),
+        sums_(query.context->context_sums().first(PaddedK(catalogue.weights_->folded_k()))),
         quantized_(blocks_.Quantize(sums_)),
         sums_norm_(quantized_.norm),
         filter_(query.filter == nullptr ? std::span<const uint64_t>() : query.filter->words()),

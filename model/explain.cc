@@ -1,5 +1,6 @@
 // Scorer::Explain: the definition of the score, term by term.
 #include <cstring>
+#include <optional>
 
 #include "model/quantization.h"
 #include "model/scorer.h"
@@ -10,26 +11,29 @@ namespace {
 
 // x times a row: what a feature brings to a score.
 struct Contribution {
+  size_t field = 0;
   double linear = 0.0;
   std::vector<double> v;  // empty without a row
 };
 
-Contribution ContributionOf(const RowsView& rows, uint32_t slot, double x) {
+Contribution ContributionOf(const RowsView& rows, uint32_t slot, size_t field, double x) {
   if (slot == kNoSlot) return {};
   format::RowPrefix prefix;
   std::memcpy(&prefix, rows.row(slot), sizeof(prefix));
   std::vector<float> decoded(rows.k);
   DecodeRow(rows.quantization, rows.row(slot), decoded);
-  Contribution contribution{.linear = prefix.w * x, .v = {decoded.begin(), decoded.end()}};
+  Contribution contribution{
+      .field = field, .linear = prefix.w * x, .v = {decoded.begin(), decoded.end()}};
   for (double& value : contribution.v) value *= x;
   return contribution;
 }
 
-double Interaction(const Contribution& a, const Contribution& b) {
+double Interaction(const std::optional<FieldMatrix>& matrix, const Contribution& a,
+                   const Contribution& b) {
   if (a.v.empty() || b.v.empty()) return 0.0;
   double sum = 0.0;
   for (size_t f = 0; f < a.v.size(); ++f) sum += a.v[f] * b.v[f];
-  return sum;
+  return matrix ? matrix->Weight(a.field, b.field) * sum : sum;
 }
 
 }  // namespace
@@ -44,7 +48,7 @@ Explanation Scorer::Explain(FeatureSpan context, FeatureSpan candidate) const {
       const uint32_t own_slot = file_->dictionary().Find(side.keys[i]);
       explanation.known.push_back(own_slot != kNoSlot);
       const uint32_t slot = own_slot != kNoSlot ? own_slot : rare_slots_[side.fields[i]];
-      contributions.push_back(ContributionOf(file_->rows(), slot, side.xs[i]));
+      contributions.push_back(ContributionOf(file_->rows(), slot, side.fields[i], side.xs[i]));
     }
   }
   const auto features = static_cast<uint32_t>(contributions.size());
@@ -54,7 +58,8 @@ Explanation Scorer::Explain(FeatureSpan context, FeatureSpan candidate) const {
   }
   for (uint32_t i = 0; i < features; ++i) {
     for (uint32_t j = i + 1; j < features; ++j) {
-      const double interaction = Interaction(contributions[i], contributions[j]);
+      const double interaction =
+          Interaction(file_->field_matrix(), contributions[i], contributions[j]);
       explanation.pairs.push_back({i, j, interaction});
       explanation.score += interaction;
     }

@@ -110,6 +110,8 @@ const char* SectionName(uint32_t type) {
       return "names";
     case SectionType::kCounts:
       return "counts";
+    case SectionType::kFieldMatrix:
+      return "field matrix";
   }
   return "unknown";
 }

@@ -38,7 +38,7 @@ absl::StatusOr<std::shared_ptr<const FoldedCatalogue>> FoldedCatalogue::Fold(
   if (!index.ok()) return index.status();
   folded->index_ = *std::move(index);
   absl::StatusOr<ItemTable> table = ItemTable::Allocate(
-      folded->catalogue_->size(), folded->weights_->info().k, item_vectors, kernels);
+      folded->catalogue_->size(), folded->weights_->folded_k(), item_vectors, kernels);
   if (!table.ok()) return table.status();
   folded->table_ = *std::move(table);
   absl::StatusOr<std::vector<float>> norms = folded->FillTable(checkpoint);
@@ -81,7 +81,8 @@ absl::StatusOr<std::vector<float>> FoldedCatalogue::FillTable(Checkpoint checkpo
 }
 
 absl::Status FoldedCatalogue::EncodeBlocks(Checkpoint checkpoint) {
-  absl::StatusOr<ScanBlocks> blocks = ScanBlocks::Allocate(catalogue_->size(), weights_->info().k);
+  absl::StatusOr<ScanBlocks> blocks =
+      ScanBlocks::Allocate(catalogue_->size(), weights_->folded_k());
   if (!blocks.ok()) return blocks.status();
   blocks_ = *std::move(blocks);
   places_.resize(order_.size());

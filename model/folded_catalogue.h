@@ -3,10 +3,10 @@
 // With a context of sums u, an item of features summed to (vector v, bias b) scores
 // context + b + <v, u>: the inner product of (v, b) and (u, 1), as in Amazon's recipe for the top x
 // of a factorization machine (Lyons et al., "Build a movie recommender with factorization machines
-// on Amazon SageMaker", 2018). The scan goes over all items in int8, sorted by the norm of v, and
-// leaves out those whose proven upper bound is below K lower bounds
-// (docs/decisions/0040-exact-top-k.md); the rest are summed again from the weights and scored in
-// double precision.
+// on Amazon SageMaker", 2018). In a field-weighted model the vectors have k factors per rank. The
+// scan goes over all items in int8, sorted by the norm of v, and leaves out those whose proven
+// upper bound is below K lower bounds (docs/decisions/0040-exact-top-k.md); the rest are summed
+// again from the weights and scored in double precision.
 #ifndef FMSERVE_MODEL_FOLDED_CATALOGUE_H_
 #define FMSERVE_MODEL_FOLDED_CATALOGUE_H_
 

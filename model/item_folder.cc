@@ -35,7 +35,7 @@ absl::Status CheckFits(const WeightFile& weights, const CatalogueFile& catalogue
 
 ItemFolder::ItemFolder(const WeightFile& weights, const CatalogueFile& catalogue,
                        const KernelTable& kernels)
-    : catalogue_(&catalogue), scorer_(weights, kernels), padded_k_(PaddedK(weights.info().k)) {
+    : catalogue_(&catalogue), scorer_(weights, kernels), padded_k_(PaddedK(weights.folded_k())) {
   const FeatureSchema& schema = weights.schema();
   for (size_t field = catalogue.schema().size(); field < schema.size(); ++field) {
     if (schema.field(field).side == Side::kItem)

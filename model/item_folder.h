@@ -26,7 +26,7 @@ class ItemFolder {
   // Reused without allocating once it has seen the largest items.
   class Memory {
    public:
-    // Of item i of the last Fold: PaddedK(k) floats.
+    // Of item i of the last Fold: PaddedK(WeightFile::folded_k()) floats.
     std::span<const float> vector(size_t i) const {
       return std::span(vectors_).subspan(i * padded_k_, padded_k_);
     }

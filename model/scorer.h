@@ -1,8 +1,10 @@
 // Scores candidates with a factorization machine (Rendle, "Factorization Machines", ICDM 2010):
 //
-//   score(x) = w0 + sum_i w_i x_i + sum_{i<j} <v_i, v_j> x_i x_j
+//   score(x) = w0 + sum_i w_i x_i + sum_{i<j} R(f_i, f_j) <v_i, v_j> x_i x_j
 //
-// over the features of context and candidate together.
+// over the features of context and candidate together. R is 1 in a plain one and the field matrix
+// (field_matrix.h) of the features' fields in a field-weighted one, which costs O(rank * k) per
+// feature instead of O(k).
 //
 // Each element of a list is a feature of its own: one that stands twice interacts with itself, as
 // in the formula. A feature without a row adds what the rare row of its field adds, or nothing if
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "model/feature_list.h"
+#include "model/field_factors.h"
 #include "model/kernels/kernels.h"
 #include "model/weight_file.h"
 
@@ -32,7 +35,8 @@ class Scratch {
   std::span<const uint32_t> unknown_by_field() const { return unknown_by_field_; }
   void ResetUnknown();
 
-  // Of the last ScoreContext: its sums, of which PaddedK(k) count, and its own score.
+  // Of the last ScoreContext: its sums as folded items meet them, of which PaddedK(folded_k) count,
+  // and its own score.
   std::span<const float> context_sums() const { return sums_; }
   double context_score() const { return context_score_; }
 
@@ -42,8 +46,10 @@ class Scratch {
   // Room for n slots, valid until the next call.
   std::span<uint32_t> Slots(size_t n);
 
-  alignas(64) float sums_[kMaxK] = {};  // PaddedK(k) of them, see kernels.h
-  double context_score_ = 0.0;          // w0 + linear part and interactions of the context
+  alignas(64) float sums_[kMaxK] = {};  // PaddedK(folded_k) of them, see kernels.h
+  // The same of a field-weighted model as candidates meet them: PaddedK(k) per rank, without signs.
+  alignas(64) float ranked_sums_[kMaxRankedSums] = {};
+  double context_score_ = 0.0;  // w0 + linear part and interactions of the context
   std::vector<uint32_t> slots_;
   uint32_t unknown_by_field_[kMaxFields] = {};
 };
@@ -51,7 +57,7 @@ class Scratch {
 // A catalogue item whose features were summed beforehand:
 // score = context_score + bias + <vector, context sums>.
 struct FoldedItem {
-  std::vector<float> vector;  // PaddedK(k), see kernels.h
+  std::vector<float> vector;  // PaddedK(WeightFile::folded_k()), see kernels.h
   double bias = 0.0;
 };
 
@@ -64,7 +70,7 @@ struct Explanation {
   struct Pair {
     uint32_t first = 0;
     uint32_t second = 0;
-    double interaction = 0.0;  // <v_i, v_j> x_i x_j
+    double interaction = 0.0;  // R(f_i, f_j) <v_i, v_j> x_i x_j
   };
   double w0 = 0.0;
   std::vector<Term> terms;
@@ -89,14 +95,14 @@ class Scorer {
   void ScoreCandidates(FeatureSpan features, std::span<const uint32_t> lengths, Scratch& scratch,
                        std::span<float> scores) const;
 
-  // Sums an item's features once and for all; the context in `scratch` is not touched. Then O(k)
-  // per score.
+  // Sums an item's features once and for all; the context in `scratch` is not touched. Then
+  // O(folded_k) per score.
   FoldedItem Fold(FeatureSpan item, Scratch& scratch) const;
   float ScoreFolded(const FoldedItem& item, const Scratch& scratch) const;
 
   // Fold for several items, which lie in `features` as candidates do for ScoreCandidates. The
-  // vectors, PaddedK(k) floats each, and biases are the same to the bit. vectors.size() ==
-  // lengths.size() * PaddedK(k), biases.size() == lengths.size().
+  // vectors, PaddedK(folded_k) floats each, and biases are the same to the bit. vectors.size() ==
+  // lengths.size() * PaddedK(folded_k), biases.size() == lengths.size().
   void FoldItems(FeatureSpan features, std::span<const uint32_t> lengths, Scratch& scratch,
                  std::span<float> vectors, std::span<double> biases) const;
 
@@ -116,8 +122,15 @@ class Scorer {
   // the next call.
   std::span<const uint32_t> Resolve(FeatureSpan features, Scratch& scratch) const;
 
+  // Adds features, which lie in the slots, to sums: what accumulate_ does, or of a field-weighted
+  // model accumulate_fields_.
+  double Accumulate(FeatureSpan features, const uint32_t* slots, const float* sums_in,
+                    float* sums_out) const;
+
   const WeightFile* file_;
+  FieldFactors field_factors_;  // empty in a plain factorization machine
   AccumulateFn accumulate_;
+  AccumulateFieldsFn accumulate_fields_;
   DotFn dot_;
   std::array<uint32_t, kMaxFields> rare_slots_;  // per field, kNoSlot when there is none
 };

@@ -63,9 +63,10 @@ class WeightFileParser {
           {section.type, section.required, section.offset, section.bytes.size()});
     }
     for (const auto parse :
-         {&WeightFileParser::ParseSchema, &WeightFileParser::ParseDictionaryAndRows,
-          &WeightFileParser::ParseNames, &WeightFileParser::ParseCounts,
-          &WeightFileParser::ParseGoldenRequests, &WeightFileParser::ParseDescription}) {
+         {&WeightFileParser::ParseSchema, &WeightFileParser::ParseMatrix,
+          &WeightFileParser::ParseDictionaryAndRows, &WeightFileParser::ParseNames,
+          &WeightFileParser::ParseCounts, &WeightFileParser::ParseGoldenRequests,
+          &WeightFileParser::ParseDescription}) {
       if (absl::Status status = (this->*parse)(); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -91,6 +92,20 @@ class WeightFileParser {
     absl::StatusOr<FeatureSchema> schema = FeatureSchema::Parse(section->text());
     if (!schema.ok()) return Damaged(*section, schema.status());
     out_.schema_ = *std::move(schema);
+    return absl::OkStatus();
+  }
+
+  absl::Status ParseMatrix() {
+    const Section* const section = Find(SectionType::kFieldMatrix);
+    if (section == nullptr) return absl::OkStatus();
+    if (!section->required) {
+      return section->Damaged(
+          0, "it is not flagged as required, and who skips it computes other scores");
+    }
+    absl::StatusOr<FieldMatrix> matrix =
+        ParseFieldMatrix(section->text(), out_.schema_.size(), header_.k);
+    if (!matrix.ok()) return Damaged(*section, matrix.status());
+    out_.field_matrix_ = *std::move(matrix);
     return absl::OkStatus();
   }
 

@@ -15,6 +15,7 @@
 #include "model/checkpoint.h"
 #include "model/dictionary.h"
 #include "model/feature_schema.h"
+#include "model/field_matrix.h"
 #include "model/golden.h"
 #include "model/mapped_file.h"
 #include "model/name_table.h"
@@ -59,8 +60,8 @@ struct TrainingCounts {
 class WeightFile {
  public:
   // Validates everything before it returns: header, section table, alignment, overlaps, bounds,
-  // counts against sizes, checksums, schema, that each key lies in the slot where its lookup ends,
-  // finite values, goldens, metadata. DataLoss, InvalidArgument (not a weight file) or
+  // counts against sizes, checksums, schema, field matrix, that each key lies in the slot where its
+  // lookup ends, finite values, goldens, metadata. DataLoss, InvalidArgument (not a weight file) or
   // Unimplemented (another major version, an unknown required section), or what MappedFile::Open
   // says; the message names the path, the section, the offset and what is wrong.
   // `checkpoint` is called every kCheckpointBytes or so; its errors are returned.
@@ -75,6 +76,14 @@ class WeightFile {
   const FeatureSchema& schema() const { return schema_; }
   const Dictionary& dictionary() const { return dictionary_; }
   const RowsView& rows() const { return rows_; }
+
+  // Of a field-weighted model; nothing for a plain factorization machine.
+  const std::optional<FieldMatrix>& field_matrix() const { return field_matrix_; }
+
+  // Factors of a folded item and of a context, at most kMaxK: k, in a field-weighted model as many
+  // for each rank of its matrix. Rows have k.
+  uint32_t folded_k() const { return field_matrix_ ? field_matrix_->rank * info_.k : info_.k; }
+
   const std::vector<Golden>& goldens() const { return goldens_; }
   const Metadata& metadata() const { return metadata_; }
   const std::vector<SectionInfo>& sections() const { return sections_; }
@@ -115,6 +124,7 @@ class WeightFile {
   FeatureSchema schema_;
   Dictionary dictionary_;
   RowsView rows_;
+  std::optional<FieldMatrix> field_matrix_;
   std::vector<Golden> goldens_;
   Metadata metadata_;
   NameTable names_;

@@ -56,13 +56,14 @@ static_assert(sizeof(FileHeader) == 256);
 static_assert(offsetof(FileHeader, header_checksum) == 240);
 
 enum class SectionType : uint32_t {
-  kSchema = 1,      // FeatureSchema; required
-  kDictionary = 2,  // uint16 pilots of the minimal perfect hash; required
-  kRows = 3,        // slots_count rows of row_stride_bytes; required
-  kGoldens = 4,     // example requests with scores; optional
-  kMetadata = 5,    // how the file was made; optional
-  kNames = 6,       // (field, value) of each slot, for people; optional
-  kCounts = 7,      // training rows of each slot, for averaging and pruning; optional
+  kSchema = 1,       // FeatureSchema; required
+  kDictionary = 2,   // uint16 pilots of the minimal perfect hash; required
+  kRows = 3,         // slots_count rows of row_stride_bytes; required
+  kGoldens = 4,      // example requests with scores; optional
+  kMetadata = 5,     // how the file was made; optional
+  kNames = 6,        // (field, value) of each slot, for people; optional
+  kCounts = 7,       // training rows of each slot, for averaging and pruning; optional
+  kFieldMatrix = 8,  // FieldMatrix, which makes a model field-weighted; required
 };
 
 inline constexpr uint32_t kSectionRequired =

@@ -185,7 +185,16 @@ absl::Status WeightWriter::Finish(const std::string& path) {
     return Refused("goldens", status);
   }
 
-  if (absl::Status status = CheckFileBytes(*plan, {schema.size(), metadata.size(), goldens.size()});
+  const std::optional<FieldMatrix>& field_matrix = options_.field_matrix;
+  std::string matrix;
+  if (field_matrix) {
+    absl::Status status = CheckFieldMatrix(*field_matrix, options_.schema.size(), options_.k);
+    if (!status.ok()) return Refused("field matrix", status);
+    matrix = SerializeFieldMatrix(*field_matrix);
+  }
+
+  if (absl::Status status =
+          CheckFileBytes(*plan, {schema.size(), metadata.size(), goldens.size(), matrix.size()});
       !status.ok()) {
     return status;
   }
@@ -196,6 +205,10 @@ absl::Status WeightWriter::Finish(const std::string& path) {
   Write(SectionType::kSchema, format::kSectionRequired, std::as_bytes(std::span(schema)), out);
   Write(SectionType::kMetadata, 0, std::as_bytes(std::span(metadata)), out);
   Write(SectionType::kGoldens, 0, std::as_bytes(std::span(goldens)), out);
+  if (field_matrix) {
+    Write(SectionType::kFieldMatrix, format::kSectionRequired, std::as_bytes(std::span(matrix)),
+          out);
+  }
   Write(SectionType::kDictionary, format::kSectionRequired, std::as_bytes(std::span(plan->pilots)),
         out);
   const std::vector<uint32_t> row_of_slot = RowsBySlot(*plan);

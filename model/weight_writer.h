@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "model/dictionary.h"
 #include "model/feature_schema.h"
+#include "model/field_matrix.h"
 #include "model/golden.h"
 #include "model/types.h"
 #include "model/weight_format.h"
@@ -35,6 +36,7 @@ struct WeightFileOptions {
   uint32_t k = 16;
   double w0 = 0.0;
   FeatureSchema schema;
+  std::optional<FieldMatrix> field_matrix = {};  // set: the model is field-weighted
   bool with_names = true;                      // store field and value of each feature, for people
   std::optional<uint64_t> training_rows = {};  // set: store it and the count of each row
   uint64_t max_file_bytes = std::numeric_limits<uint64_t>::max();  // a larger file is not written
@@ -78,7 +80,8 @@ class WeightWriter {
   absl::Status CheckFileBytes(const DictionaryPlan& plan,
                               std::initializer_list<uint64_t> small_sections_bytes) const;
   uint32_t sections_count() const {
-    return 5 + (options_.training_rows ? 1 : 0) + (options_.with_names ? 1 : 0);
+    return 5 + (options_.field_matrix ? 1 : 0) + (options_.training_rows ? 1 : 0) +
+           (options_.with_names ? 1 : 0);
   }
 
   WeightFileOptions options_;

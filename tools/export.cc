@@ -5,6 +5,8 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,20 +34,40 @@ struct ExportArguments {
   bool json = false;
 };
 
-// Header, the row of w0 (no field, value "(w0)"), then a row per feature. Nine digits keep every
-// float.
+// Nine digits keep every float.
+void WriteFloats(std::span<const float> floats, std::ostream& out) {
+  for (const float number : floats) out << absl::StrFormat("\t%.9g", number);
+}
+
+void WriteZeros(uint32_t count, std::ostream& out) {
+  for (uint32_t i = 0; i < count; ++i) out << "\t0";
+}
+
+// Header, the row of w0 (no field, value "(w0)"), then a row per feature. Of a field-weighted
+// model: the u of the feature's field behind its v, and the row of e (value "(e)") after that of
+// w0.
 absl::Status ExportTsv(const trainer::FileRows& rows, const std::string& path) {
   const model::WeightFile& file = rows.file();
+  const std::optional<model::FieldMatrix>& matrix = file.field_matrix();
+  const uint32_t k = file.info().k;
+  const uint32_t rank = matrix ? matrix->rank : 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << "field\tvalue\tw";
-  for (uint32_t f = 0; f < file.info().k; ++f) out << "\tv" << f;
+  for (uint32_t f = 0; f < k; ++f) out << "\tv" << f;
+  for (uint32_t r = 0; r < rank; ++r) out << "\tu" << r;
   out << absl::StrFormat("\n\t(w0)\t%.17g", file.info().w0);
-  for (uint32_t f = 0; f < file.info().k; ++f) out << "\t0";
+  WriteZeros(k + rank, out);
+  if (matrix) {
+    out << "\n\t(e)";
+    WriteZeros(1 + k, out);
+    WriteFloats(matrix->scales, out);
+  }
   out << "\n";
   const absl::Status status = rows.ForEach([&](const trainer::FeatureRow& row) {
     out << trainer::EscapeCell(file.schema().field(row.name->field).name) << '\t'
         << trainer::EscapeCell(row.name->value) << absl::StrFormat("\t%.9g", row.w);
-    for (const float v : row.v) out << absl::StrFormat("\t%.9g", v);
+    WriteFloats(row.v, out);
+    if (matrix) WriteFloats(matrix->factors_of(row.name->field), out);
     out << '\n';
     return absl::OkStatus();
   });
@@ -65,7 +87,20 @@ absl::Status AddStrings(const std::string& name, const std::vector<std::string>&
                  std::as_bytes(std::span(bytes)));
 }
 
-// field, value, key, w [rows], v [rows, k] and w0.
+// e [rank], u [fields, rank] and the names of these fields, u_field.
+absl::Status AddFieldMatrix(const model::WeightFile& file, NpzWriter& npz) {
+  const model::FieldMatrix& matrix = *file.field_matrix();
+  std::vector<std::string> fields;
+  for (const model::Field& field : file.schema().fields()) fields.push_back(field.name);
+  absl::Status status = AddStrings("u_field", fields, npz);
+  status.Update(npz.Add("u", "<f4", std::array{fields.size(), size_t{matrix.rank}},
+                        std::as_bytes(std::span(matrix.factors))));
+  status.Update(npz.Add("e", "<f4", std::array{size_t{matrix.rank}},
+                        std::as_bytes(std::span(matrix.scales))));
+  return status;
+}
+
+// field, value, key, w [rows], v [rows, k] and w0; the field matrix of a field-weighted model.
 absl::Status ExportNpz(const trainer::FileRows& rows, const std::string& path) {
   const model::WeightFile& file = rows.file();
   std::vector<std::string> fields;
@@ -90,6 +125,7 @@ absl::Status ExportNpz(const trainer::FileRows& rows, const std::string& path) {
   status.Update(npz.Add("v", "<f4", std::array{w.size(), size_t{file.info().k}},
                         std::as_bytes(std::span(v))));
   status.Update(npz.Add("w0", "<f8", {}, std::as_bytes(std::span(&w0, 1))));
+  if (file.field_matrix()) status.Update(AddFieldMatrix(file, npz));
   return status.ok() ? npz.Finish() : status;
 }
 

@@ -1,7 +1,10 @@
 // fm inspect: what a weight file says of itself.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,12 +28,16 @@ std::string CreatedText(const model::WeightInfo& info) {
                           absl::UTCTimeZone());
 }
 
-Json HeaderJson(const model::WeightInfo& info) {
+// As `fm train --kind` has it.
+const char* KindOf(const model::WeightFile& file) { return file.field_matrix() ? "fwfm" : "fm"; }
+
+Json HeaderJson(const model::WeightInfo& info, const char* kind) {
   return {{"format", absl::StrCat(info.format_major, ".", info.format_minor)},
           {"model", info.model_name},
           {"version", info.version},
           {"created", CreatedText(info)},
           {"bytes", info.file_size},
+          {"kind", kind},
           {"task", model::Name(info.task)},
           {"k", info.k},
           {"rows", info.rows_count},
@@ -71,8 +78,28 @@ Json FieldJson(const model::Field& field) {
   return json;
 }
 
+// Scales, the factors of each field, and the pairs of fields by the size of their weight.
+Json MatrixJson(const model::WeightFile& file) {
+  const model::FieldMatrix& matrix = *file.field_matrix();
+  const model::FeatureSchema& schema = file.schema();
+  Json factors = Json::object();
+  std::vector<Json> pairs;
+  for (size_t field = 0; field < schema.size(); ++field) {
+    const std::span<const float> of_field = matrix.factors_of(field);
+    factors[schema.field(field).name] = std::vector<float>(of_field.begin(), of_field.end());
+    for (size_t other = field; other < schema.size(); ++other) {
+      pairs.push_back({{"fields", {schema.field(field).name, schema.field(other).name}},
+                       {"weight", matrix.Weight(field, other)}});
+    }
+  }
+  std::ranges::stable_sort(pairs, [](const Json& a, const Json& b) {
+    return std::abs(a["weight"].get<double>()) > std::abs(b["weight"].get<double>());
+  });
+  return {{"rank", matrix.rank}, {"e", matrix.scales}, {"u", factors}, {"pairs", pairs}};
+}
+
 Json Describe(const model::WeightFile& file) {
-  Json json = HeaderJson(file.info());
+  Json json = HeaderJson(file.info(), KindOf(file));
   json["goldens"] = file.goldens().size();
   json["sections"] = Json::array();
   for (const model::SectionInfo& section : file.sections()) {
@@ -85,6 +112,7 @@ Json Describe(const model::WeightFile& file) {
   json["fields"] = Json::array();
   for (size_t i = 0; i < file.schema().size(); ++i)
     json["fields"].push_back(FieldJson(file.schema().field(i)));
+  if (file.field_matrix()) json["field_matrix"] = MatrixJson(file);
   json["metadata"] = Json::object();
   for (const auto& [name, value] : file.metadata()) json["metadata"][name] = value;
   return json;
@@ -102,6 +130,19 @@ std::string Settings(const Json& field) {
       settings.push_back(absl::StrCat(key, " ", Plain(value)));
   }
   return absl::StrJoin(settings, ", ");
+}
+
+// The pairs of fields that weigh most.
+std::string MatrixText(const Json& matrix) {
+  constexpr size_t kMostPairs = 10;
+  std::vector<std::vector<std::string>> rows = {
+      {absl::StrCat("field matrix of rank ", Plain(matrix["rank"])), "weight"}};
+  for (const Json& pair : matrix["pairs"]) {
+    if (rows.size() > kMostPairs) break;
+    rows.push_back({absl::StrCat(Plain(pair["fields"][0]), " × ", Plain(pair["fields"][1])),
+                    absl::StrFormat("%+.4f", pair["weight"].get<double>())});
+  }
+  return FormatTable(rows);
 }
 
 void PrintText(const Json& json) {
@@ -129,8 +170,9 @@ void PrintText(const Json& json) {
   }
   std::cout << FormatTable(header) << "\n"
             << FormatTable(sections) << "\n"
-            << FormatTable(fields) << "\n"
-            << FormatTable(metadata);
+            << FormatTable(fields) << "\n";
+  if (json.contains("field_matrix")) std::cout << MatrixText(json["field_matrix"]) << "\n";
+  std::cout << FormatTable(metadata);
 }
 
 int RunInspect(const std::string& path, bool json) {

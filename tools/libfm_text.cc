@@ -105,6 +105,10 @@ absl::Status WriteMap(const trainer::FileRows& rows, const std::string& path) {
 
 absl::Status ExportLibfm(const trainer::FileRows& rows, const std::string& path,
                          const std::string& map_path) {
+  if (rows.field_matrix()) {
+    return absl::InvalidArgumentError(
+        "libFM has no field-weighted models; export the model with --format tsv or npz");
+  }
   const absl::StatusOr<Keys> keys = map_path.empty() ? KeysByValue(rows) : KeysInOrder(rows);
   if (!keys.ok()) return keys.status();
   if (!map_path.empty()) {

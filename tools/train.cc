@@ -36,6 +36,10 @@ namespace {
 
 constexpr double kMaxMeansLossPercent = 0.5;
 
+trainer::ModelShape ShapeOf(const TrainArguments& arguments) {
+  return {.k = arguments.fit.learner.k, .rank = arguments.fit.learner.field.rank};
+}
+
 // Calls read(options) with a progress bar.
 template <typename Read>
 auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, const TrainRun& run,
@@ -43,7 +47,7 @@ auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, 
   Progress progress(absl::StrCat("reading ", path), 0);
   trainer::ReadOptions options;
   options.warm_start = run.warm_start ? &*run.warm_start : nullptr;
-  options.k = arguments.fit.learner.k;
+  options.shape = ShapeOf(arguments);
   options.seed = arguments.fit.learner.seed;
   options.negatives = arguments.fit.learner.negatives;
   options.progress = [&](uint64_t rows) { progress.Update(rows); };
@@ -67,10 +71,13 @@ absl::StatusOr<trainer::FitResult> FitWithProgress(const TrainArguments& argumen
             progress.Clear();
             std::cerr << EpochText(options.learner.task, report) << "\n";
           }};
-  if (!gibbs) return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer);
   std::vector<uint8_t> fields;
   for (size_t row = 0; row < data.vocabulary.size(); ++row)
     fields.push_back(data.vocabulary[row].field);
+  if (!gibbs) {
+    return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer,
+                        {.of_rows = fields, .count = data.schema.size()});
+  }
   return trainer::SampleGibbs(arguments.gibbs, fields, data.examples, valid, observer);
 }
 
@@ -111,8 +118,15 @@ absl::Status CheckFolderOf(const std::string& out) {
   return absl::ErrnoToStatus(errno, absl::StrCat(out, ": cannot write to its folder"));
 }
 
-absl::Status CheckTask(const TrainArguments& arguments, model::Task task) {
+absl::Status CheckFits(const TrainArguments& arguments, const trainer::TrainingSchema& schema) {
   const trainer::FitOptions& fit = arguments.fit;
+  const model::Task task = schema.task;
+  if (arguments.kind == kFieldWeightedFm && schema.features.size() < 2) {
+    return absl::InvalidArgumentError(absl::StrCat(arguments.schema,
+                                                   ": --kind fwfm weighs fields, and there is one; "
+                                                   "if all lines of a libsvm file have the same "
+                                                   "columns, give each a field of its own"));
+  }
   if (task == model::Task::kBinary && arguments.method == kGibbs)
     return absl::InvalidArgumentError("--method gibbs: only of a regression");
   if (task == model::Task::kBinary) return absl::OkStatus();
@@ -130,7 +144,7 @@ absl::Status OpenWarmStart(TrainArguments& arguments, TrainRun& run) {
   if (!file.ok()) return file.status();
   run.warm_start = {.file = file->file, .unseen = arguments.unseen_weights};
   const absl::Status fits =
-      trainer::FeaturesOf(*run.warm_start, run.schema, arguments.fit.learner.k).status();
+      trainer::FeaturesOf(*run.warm_start, run.schema, ShapeOf(arguments)).status();
   if (!fits.ok()) {
     return absl::Status(fits.code(), absl::StrCat(arguments.warm_start, ": ", fits.message()));
   }
@@ -145,7 +159,7 @@ absl::StatusOr<Json> Train(TrainArguments& arguments) {
   if (absl::Status status = CheckFolderOf(arguments.out); !status.ok()) return status;
   absl::StatusOr<trainer::TrainingSchema> schema = trainer::ReadSchemaYaml(arguments.schema);
   if (!schema.ok()) return schema.status();
-  if (absl::Status status = CheckTask(arguments, schema->task); !status.ok()) return status;
+  if (absl::Status status = CheckFits(arguments, *schema); !status.ok()) return status;
   arguments.fit.learner.task = arguments.pack.task = schema->task;
   TrainRun run{.schema = *std::move(schema), .data = {}, .read_seconds = 0.0, .fit = {}};
   if (absl::Status status = OpenWarmStart(arguments, run); !status.ok()) return status;
@@ -226,10 +240,7 @@ void AddTrain(CLI::App& app, int& exit_code) {
       ->type_name("M.fmw");
   command->add_option("--name", arguments->pack.model_name, "Name of the model")
       ->capture_default_str();
-  command->add_option("--kind", arguments->kind, "Kind of model")
-      ->check(CLI::IsMember({"fm"}))
-      ->capture_default_str();
-  AddMethodOptions(*command, *arguments);
+  AddLearningOptions(*command, *arguments);
   AddQuantizationOption(*command, "--quantization", arguments->pack.quantization,
                         "How factors are stored");
   command->add_flag("--no-names", arguments->no_names,

@@ -1,6 +1,7 @@
 #include "tools/train_options.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -9,6 +10,8 @@ namespace {
 
 constexpr const char* kSgdOptions = "Options of --method sgd";
 constexpr const char* kGibbsOptions = "Options of --method gibbs";
+constexpr const char* kFieldOptions = "Options of --kind fwfm";
+constexpr uint32_t kDefaultRank = 3;
 
 CLI::Range Positive() { return {1e-30, 1e30}; }
 
@@ -27,6 +30,10 @@ void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
   command.add_option("--learning-rate", learner.learning_rate, "Step size of AdaGrad")
       ->check(Positive())
       ->capture_default_str();
+  command
+      .add_option("--linear-learning-rate", learner.linear_learning_rate,
+                  "The same of linear weights; --learning-rate if not given")
+      ->check(Positive());
   command.add_option("--l2-linear", learner.l2_linear, "L2 penalty on linear weights")
       ->check(at_least_0)
       ->capture_default_str();
@@ -84,19 +91,56 @@ void AddGibbsOptions(CLI::App& command, trainer::GibbsOptions& gibbs) {
       ->capture_default_str();
 }
 
+void AddFieldOptions(CLI::App& command, trainer::FieldOptions& field) {
+  command.add_option("--rank", field.rank, "Rank of the field matrix; times --k at most 256")
+      ->check(CLI::Range(1U, model::kMaxFieldRank))
+      ->default_str(std::to_string(kDefaultRank));
+  command
+      .add_option("--field-learning-rate", field.learning_rate,
+                  "Step size of AdaGrad for the field matrix")
+      ->check(Positive())
+      ->capture_default_str();
+  command
+      .add_option("--init-field-stddev", field.init_stddev,
+                  "Standard deviation of the field matrix at the start, from the second rank on")
+      ->check(Positive())
+      ->capture_default_str();
+}
+
 // An option that does nothing would be believed to do something.
-void RefuseOptionsOfOtherMethods(const CLI::App& command, const std::string& method) {
-  const char* const others = method == kGibbs ? kSgdOptions : kGibbsOptions;
+void RefuseOptions(const CLI::App& command, const std::string& group, const std::string& given) {
   for (const CLI::Option* option : command.get_options()) {
-    if (option->get_group() != others || option->count() == 0) continue;
-    throw CLI::ValidationError(option->get_name(), "--method " + method + " has no such option");
+    if (option->get_group() != group || option->count() == 0) continue;
+    throw CLI::ValidationError(option->get_name(), given + " has no such option");
   }
+}
+
+void CheckLearningOptions(const CLI::App& command, TrainArguments& arguments) {
+  const bool gibbs = arguments.method == kGibbs;
+  const bool field_weighted = arguments.kind == kFieldWeightedFm;
+  if (gibbs && field_weighted)
+    throw CLI::ValidationError("--method gibbs", "draws models of --kind fm only");
+  RefuseOptions(command, gibbs ? kSgdOptions : kGibbsOptions, "--method " + arguments.method);
+  trainer::LearnerOptions& learner = arguments.fit.learner;
+  if (!field_weighted) {
+    RefuseOptions(command, kFieldOptions, "--kind " + arguments.kind);
+    return;
+  }
+  if (learner.field.rank == 0) learner.field.rank = kDefaultRank;
+  if (learner.field.rank * learner.k > model::kMaxK)
+    throw CLI::ValidationError("--rank", "times --k is more than " + std::to_string(model::kMaxK));
 }
 
 }  // namespace
 
-void AddMethodOptions(CLI::App& command, TrainArguments& arguments) {
+void AddLearningOptions(CLI::App& command, TrainArguments& arguments) {
   trainer::LearnerOptions& learner = arguments.fit.learner;
+  command
+      .add_option("--kind", arguments.kind,
+                  "Kind of model. fm: factorization machine. fwfm: field-weighted; how much two "
+                  "features interact depends on their fields")
+      ->check(CLI::IsMember({kFm, kFieldWeightedFm}))
+      ->capture_default_str();
   command
       .add_option("--method", arguments.method,
                   "sgd: steps along the gradient. gibbs: of a regression; draws from the posterior")
@@ -117,9 +161,11 @@ void AddMethodOptions(CLI::App& command, TrainArguments& arguments) {
   AddSgdOptions(command, arguments);
   command.option_defaults()->group(kGibbsOptions);
   AddGibbsOptions(command, arguments.gibbs);
+  command.option_defaults()->group(kFieldOptions);
+  AddFieldOptions(command, learner.field);
   command.option_defaults()->group("Options");
   command.parse_complete_callback([&command, &arguments, k, init_stddev] {
-    RefuseOptionsOfOtherMethods(command, arguments.method);
+    CheckLearningOptions(command, arguments);
     const trainer::LearnerOptions& given = arguments.fit.learner;
     if (k->count() > 0) arguments.gibbs.k = given.k;
     if (init_stddev->count() > 0) arguments.gibbs.init_stddev = given.init_stddev;

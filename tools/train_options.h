@@ -10,9 +10,9 @@ class App;
 
 namespace fmserve::tools {
 
-// --method, and the options of each. Giving one that the method does not have is wrong usage.
-// `arguments` must outlive the parsing.
-void AddMethodOptions(CLI::App& command, TrainArguments& arguments);
+// --kind and --method, and the options of each. Giving one that the kind or the method does not
+// have is wrong usage. `arguments` must outlive the parsing.
+void AddLearningOptions(CLI::App& command, TrainArguments& arguments);
 
 }  // namespace fmserve::tools
 

@@ -39,20 +39,30 @@ std::string DescribeStart(const TrainArguments& arguments, const TrainRun& run) 
 model::Metadata SgdMetadata(const TrainArguments& arguments, const TrainRun& run) {
   const trainer::FitOptions& fit = arguments.fit;
   const trainer::LearnerOptions& learner = fit.learner;
-  return {{"option.k", absl::StrCat(learner.k)},
-          {"option.epochs", absl::StrCat(fit.epochs)},
-          {"option.patience", absl::StrCat(fit.patience)},
-          {"option.learning_rate", absl::StrCat(learner.learning_rate)},
-          {"option.l2_linear", absl::StrCat(learner.l2_linear)},
-          {"option.l2_factors", absl::StrCat(learner.l2_factors)},
-          {"option.init_stddev", absl::StrCat(learner.init_stddev)},
-          {"option.init_accumulator", absl::StrCat(learner.init_accumulator)},
-          {"option.step_decay", absl::StrCat(learner.step_decay)},
-          {"option.negatives", absl::StrCat(learner.negatives)},
-          {"option.stop_on", fit.stop_on == trainer::StopMetric::kAuc ? "auc" : "loss"},
-          {"option.threads", absl::StrCat(learner.threads)},
-          {"option.seed", absl::StrCat(learner.seed)},
-          {std::string(trainer::kStartMetadataName), DescribeStart(arguments, run)}};
+  model::Metadata metadata = {
+      {"option.k", absl::StrCat(learner.k)},
+      {"option.epochs", absl::StrCat(fit.epochs)},
+      {"option.patience", absl::StrCat(fit.patience)},
+      {"option.learning_rate", absl::StrCat(learner.learning_rate)},
+      {"option.linear_learning_rate",
+       absl::StrCat(learner.linear_learning_rate.value_or(learner.learning_rate))},
+      {"option.l2_linear", absl::StrCat(learner.l2_linear)},
+      {"option.l2_factors", absl::StrCat(learner.l2_factors)},
+      {"option.init_stddev", absl::StrCat(learner.init_stddev)},
+      {"option.init_accumulator", absl::StrCat(learner.init_accumulator)},
+      {"option.step_decay", absl::StrCat(learner.step_decay)},
+      {"option.negatives", absl::StrCat(learner.negatives)},
+      {"option.stop_on", fit.stop_on == trainer::StopMetric::kAuc ? "auc" : "loss"},
+      {"option.threads", absl::StrCat(learner.threads)},
+      {"option.seed", absl::StrCat(learner.seed)},
+      {std::string(trainer::kStartMetadataName), DescribeStart(arguments, run)}};
+  const trainer::FieldOptions& field = learner.field;
+  if (field.rank > 0) {
+    metadata.emplace_back("option.rank", absl::StrCat(field.rank));
+    metadata.emplace_back("option.field_learning_rate", absl::StrCat(field.learning_rate));
+    metadata.emplace_back("option.init_field_stddev", absl::StrCat(field.init_stddev));
+  }
+  return metadata;
 }
 
 model::Metadata GibbsMetadata(const trainer::GibbsOptions& gibbs) {
@@ -147,6 +157,7 @@ Json TrainSummary(const TrainArguments& arguments, const TrainRun& run,
                {"rows", examples.size()},
                {"features", run.data.vocabulary.size()},
                {"nonzeros", examples.entries.size()},
+               {"kind", arguments.kind},
                {"k", result.parameters.k},
                {"quantization", model::Name(arguments.pack.quantization)},
                {"epochs", result.epochs.size()},

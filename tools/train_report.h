@@ -18,6 +18,8 @@
 
 namespace fmserve::tools {
 
+inline constexpr char kFm[] = "fm";
+inline constexpr char kFieldWeightedFm[] = "fwfm";
 inline constexpr char kSgd[] = "sgd";
 inline constexpr char kGibbs[] = "gibbs";
 
@@ -28,7 +30,7 @@ struct TrainArguments {
   std::string warm_start;       // weight file; "": begins anew
   double unseen_weights = 1.0;  // trainer::WarmStart::unseen
   std::string out;
-  std::string kind = "fm";
+  std::string kind = kFm;
   std::string method = kSgd;
   trainer::FitOptions fit;
   trainer::GibbsOptions gibbs;

@@ -51,7 +51,12 @@ std::string Difference(const model::WeightFile& first, const model::WeightFile& 
       a.calibration.offset != b.calibration.offset) {
     return "its calibration differs; average first, then calibrate";
   }
-  return DifferentFields(first, other);
+  const std::string fields = DifferentFields(first, other);
+  if (!fields.empty() || first.field_matrix() == other.field_matrix()) return fields;
+  if (first.field_matrix().has_value() != other.field_matrix().has_value())
+    return other.field_matrix() ? "it is field-weighted" : "it is not field-weighted";
+  return "its field matrix differs, and factors that were learned with another matrix mean "
+         "something else";
 }
 
 absl::Status CheckStart(const Files& files) {

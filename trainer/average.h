@@ -6,11 +6,16 @@
 // factors are rotated, so models that began elsewhere end up rotated against each other, and the
 // mean of rotated factors means nothing. `fm train` begins with factors that depend on the key and
 // the seed alone (learner.h) and says so in the metadata.
+//
+// The factors of field-weighted models interact through their field matrix, which is learned, too.
+// Where the matrices differ, so does what a factor means, and the mean of neither fits those of the
+// other: only models of one matrix are averaged.
 #ifndef FMSERVE_TRAINER_AVERAGE_H_
 #define FMSERVE_TRAINER_AVERAGE_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -41,6 +46,9 @@ class AveragedRows : public RowTable {
   AveragedRows(std::vector<std::shared_ptr<const model::WeightFile>> files, ModelWeights weights);
 
   double w0() const override { return w0_; }
+  const std::optional<model::FieldMatrix>& field_matrix() const override {
+    return models_.front().field_matrix();  // the same in all
+  }
   absl::Status ForEach(Visit visit) const override;
   bool Find(uint64_t key, FeatureRow& row) const override;
 
@@ -54,8 +62,9 @@ class AveragedRows : public RowTable {
 };
 
 // Whether the mean of the models is a model. InvalidArgument names the first file (by its place
-// from 1) that differs from the first in k, task, calibration, or fields (minimum counts aside), or
-// has no counts; FailedPrecondition: it did not begin where the first did, or does not say.
+// from 1) that differs from the first in k, task, calibration, fields (minimum counts aside) or
+// field matrix, or has no counts; FailedPrecondition: it did not begin where the first did, or does
+// not say.
 enum class Start : uint8_t { kMustAgree, kIgnore };
 absl::Status CheckAverageable(const std::vector<std::shared_ptr<const model::WeightFile>>& files,
                               Start start);

@@ -64,7 +64,7 @@ absl::Status CheckSizes(const std::string& path, const Examples& examples) {
 absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const TrainingSchema& schema,
                                               const ReadOptions& options) {
   absl::StatusOr<model::FeatureSchema> measured =
-      options.warm_start ? FeaturesOf(*options.warm_start, schema, options.k)
+      options.warm_start ? FeaturesOf(*options.warm_start, schema, options.shape)
                          : MeasureFields(path, schema, options.threads, options.progress);
   if (!measured.ok()) return measured.status();
   TrainingData data;

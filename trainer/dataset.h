@@ -33,7 +33,7 @@ struct ReadOptions {
   double negatives = 1.0;  // the share of the rows with label 0 that is kept, above 0 to 1
   uint32_t threads = 0;    // that parse; 0: one for each processor; the result is the same
   const WarmStart* warm_start = nullptr;          // its features are in the vocabulary, too
-  uint32_t k = 0;                                 // of the new model; only asked with warm_start
+  ModelShape shape{};                             // only asked with warm_start
   std::function<void(uint64_t rows)> progress{};  // rows read so far, now and then; may be empty
 };
 

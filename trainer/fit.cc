@@ -37,9 +37,9 @@ double Badness(StopMetric metric, model::Task task, const Metrics& valid) {
 }  // namespace
 
 FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const Examples& train,
-              const Examples* valid, const FitObserver& observer) {
+              const Examples* valid, const FitObserver& observer, const RowFields& fields) {
   const model::Task task = options.learner.task;
-  Learner learner(options.learner, keys, train.labels, train.weights);
+  Learner learner(options.learner, keys, train.labels, train.weights, fields);
   if (options.start) options.start(learner);
   FitResult result;
   double best_loss = std::numeric_limits<double>::infinity();

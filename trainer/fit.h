@@ -54,9 +54,10 @@ struct FitResult {
 // with the best metric on `valid`; with no `valid` runs all epochs and keeps the last. Without an
 // AUC (all labels of `valid` are alike) no epoch is better than another. Stops early when the loss
 // is no longer a finite number: FitResult then ends in that epoch, and best_epoch is 0 if none
-// before was validated. `train` is not empty; epochs >= 1. Callbacks may be empty.
+// before was validated. `train` is not empty; epochs >= 1. Callbacks may be empty. `fields`: of a
+// field-weighted model.
 FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const Examples& train,
-              const Examples* valid, const FitObserver& observer);
+              const Examples* valid, const FitObserver& observer, const RowFields& fields = {});
 
 }  // namespace fmserve::trainer
 

@@ -55,6 +55,7 @@ FMSERVE_HOGWILD inline void Update(float gradient, float learning_rate, LinearWe
 struct FmView {
   bool binary;
   float learning_rate;
+  float linear_learning_rate;
   float l2_linear;
   float l2_factors;
   size_t blocks;  // per feature
@@ -62,6 +63,16 @@ struct FmView {
   LinearWeight* linear;
   FactorBlock* factors;
 };
+
+// The derivative of the loss of an example by its score.
+inline float Residual(const FmView& fm, float score, float label) {
+  return (fm.binary ? Sigmoid(score) : score) - label;
+}
+
+inline double Loss(const FmView& fm, float score, float label) {
+  return fm.binary ? LogisticLoss(label > 0.5F ? score : -score)
+                   : 0.5 * (score - label) * (score - label);
+}
 
 // The functions below are compiled for each usual number of blocks, whose sums then stay in
 // registers, and for kAny.
@@ -104,16 +115,15 @@ FMSERVE_HOGWILD double StepOnExample(const FmView& fm, std::span<const Entry> en
   __m128 sums[kSums<kBlocks>];
   const size_t blocks = kBlocks == kAny ? fm.blocks : kBlocks;
   const float score = ScoreExample<kBlocks>(fm, entries, sums);
-  const float residual = (fm.binary ? Sigmoid(score) : score) - label;
-  const float error = weight * residual;  // derivative of the loss by the score
+  const float error = weight * Residual(fm, score, label);
 
   const __m128 rates = _mm_set1_ps(fm.learning_rate);
   const float l2_linear = weight * fm.l2_linear;
   const __m128 l2_factors = _mm_set1_ps(weight * fm.l2_factors);
-  Update(error, fm.learning_rate, *fm.w0);
+  Update(error, fm.linear_learning_rate, *fm.w0);
   for (const Entry& entry : entries) {
     LinearWeight& linear = fm.linear[entry.row];
-    Update(error * entry.x + l2_linear * linear.w, fm.learning_rate, linear);
+    Update(error * entry.x + l2_linear * linear.w, fm.linear_learning_rate, linear);
     const __m128 x = _mm_set1_ps(entry.x);
     const __m128 slope = _mm_set1_ps(error * entry.x);
     FactorBlock* row = &fm.factors[entry.row * blocks];
@@ -125,9 +135,7 @@ FMSERVE_HOGWILD double StepOnExample(const FmView& fm, std::span<const Entry> en
       Update(gradient, rates, v, row[i / 2].g2 + i % 2 * 4);
     }
   }
-  const double loss =
-      fm.binary ? LogisticLoss(label > 0.5F ? score : -score) : 0.5 * residual * residual;
-  return weight * loss;
+  return weight * Loss(fm, score, label);
 }
 
 }  // namespace fmserve::trainer

@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "model/dictionary.h"
+#include "trainer/keyed_random.h"
 
 namespace fmserve::trainer {
 namespace {
@@ -80,22 +79,6 @@ class FlushSubnormals {
   const unsigned int saved_ = _mm_getcsr();
 };
 
-// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), another stream for each seed and key.
-class KeyedRandom {
- public:
-  using result_type = uint64_t;
-  static constexpr result_type min() { return 0; }
-  static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
-
-  KeyedRandom(uint64_t seed, uint64_t key)
-      : state_(model::DictionaryHash::Mix(key + model::DictionaryHash::Mix(seed))) {}
-
-  result_type operator()() { return model::DictionaryHash::Mix(state_ += 0x9e3779b97f4a7c15); }
-
- private:
-  uint64_t state_;
-};
-
 // What the threads of an epoch share.
 struct Epoch {
   const Examples& examples;
@@ -104,8 +87,9 @@ struct Epoch {
 };
 
 // Takes chunks until none is left; returns the sum of their losses.
-template <size_t kBlocks>
-double RunChunks(const FmView& fm, Epoch& epoch, const Learner::Progress& progress) {
+template <size_t kBlocks, typename View>
+double RunChunks(const View& view, const FmView& fm, Epoch& epoch,
+                 const Learner::Progress& progress) {
   const FlushSubnormals flush;
   const Examples& examples = epoch.examples;
   const Prefetcher prefetcher(fm, examples, epoch.order);
@@ -117,7 +101,7 @@ double RunChunks(const FmView& fm, Epoch& epoch, const Learner::Progress& progre
     for (size_t i = begin; i < end; ++i) {
       prefetcher.Before(i);
       const uint32_t example = epoch.order[i];
-      loss += StepOnExample<kBlocks>(fm, examples[example], examples.labels[example],
+      loss += StepOnExample<kBlocks>(view, examples[example], examples.labels[example],
                                      examples.weight(example));
     }
     if (progress) progress(end);
@@ -127,14 +111,40 @@ double RunChunks(const FmView& fm, Epoch& epoch, const Learner::Progress& progre
 double RunChunks(const FmView& fm, Epoch& epoch, const Learner::Progress& progress) {
   switch (fm.blocks) {
     case 1:
-      return RunChunks<1>(fm, epoch, progress);
+      return RunChunks<1>(fm, fm, epoch, progress);
     case 2:
-      return RunChunks<2>(fm, epoch, progress);
+      return RunChunks<2>(fm, fm, epoch, progress);
     case 4:
-      return RunChunks<4>(fm, epoch, progress);
+      return RunChunks<4>(fm, fm, epoch, progress);
     default:
-      return RunChunks<kAny>(fm, epoch, progress);
+      return RunChunks<kAny>(fm, fm, epoch, progress);
   }
+}
+
+double RunChunks(const FieldWeightedView& view, Epoch& epoch, const Learner::Progress& progress) {
+  switch (view.fm.blocks) {
+    case 1:
+      return RunChunks<1>(view, view.fm, epoch, progress);
+    case 2:
+      return RunChunks<2>(view, view.fm, epoch, progress);
+    default:
+      return RunChunks<kAny>(view, view.fm, epoch, progress);
+  }
+}
+
+// Every thread takes a share of the chunks. Returns the sum of the losses.
+template <typename View>
+double RunThreads(const View& view, uint32_t threads, Epoch& epoch,
+                  const Learner::Progress& progress) {
+  std::vector<double> losses(threads);
+  {
+    std::vector<std::jthread> helpers;
+    for (size_t t = 1; t < losses.size(); ++t) {
+      helpers.emplace_back([&, t] { losses[t] = RunChunks(view, epoch, nullptr); });
+    }
+    losses[0] = RunChunks(view, epoch, progress);
+  }
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
 }  // namespace
@@ -144,16 +154,17 @@ std::string DescribeStart(const LearnerOptions& options) {
 }
 
 Learner::Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
-                 std::span<const float> labels, std::span<const float> weights)
+                 std::span<const float> labels, std::span<const float> weights,
+                 const RowFields& fields)
     : options_(options),
       blocks_((options.k + kLanes - 1) / kLanes),
       w0_{static_cast<float>(BestConstant(options.task, labels, weights)),
           static_cast<float>(options.init_accumulator)},
       linear_(keys.size(), {0.0F, static_cast<float>(options.init_accumulator)}),
       factors_(keys.size() * blocks_),
-      learning_rate_(static_cast<float>(options.learning_rate)),
       prior_(static_cast<float>(std::log(options.negatives))),
       random_(options.seed) {
+  if (options.field.rank > 0) field_.emplace(options.field, fields, options.seed);
   std::normal_distribution<float> normal(0.0F, static_cast<float>(options.init_stddev));
   for (size_t row = 0; row < keys.size(); ++row) {
     KeyedRandom random(options.seed, keys[row]);
@@ -174,15 +185,24 @@ void Learner::SetFeature(size_t row, float w, std::span<const float> v) {
   for (size_t f = 0; f < v.size(); ++f) factors_[row * blocks_ + f / kLanes].v[f % kLanes] = v[f];
 }
 
+void Learner::SetFieldMatrix(const model::FieldMatrix& matrix) { field_->Set(matrix); }
+
 FmView Learner::View() {
+  const double linear_learning_rate =
+      options_.linear_learning_rate.value_or(options_.learning_rate);
   return {.binary = options_.task == model::Task::kBinary,
-          .learning_rate = learning_rate_,
+          .learning_rate = decay_ * static_cast<float>(options_.learning_rate),
+          .linear_learning_rate = decay_ * static_cast<float>(linear_learning_rate),
           .l2_linear = static_cast<float>(options_.l2_linear),
           .l2_factors = static_cast<float>(options_.l2_factors),
           .blocks = blocks_,
           .w0 = &w0_,
           .linear = linear_.data(),
           .factors = factors_.data()};
+}
+
+FieldWeightedView Learner::FieldView() {
+  return field_->View(View(), decay_ * static_cast<float>(options_.field.learning_rate));
 }
 
 double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
@@ -192,18 +212,10 @@ double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
   }
   std::shuffle(order_.begin(), order_.end(), random_);
 
-  const FmView fm = View();
   Epoch epoch{.examples = examples, .order = order_};
-  std::vector<double> losses(options_.threads);
-  {
-    std::vector<std::jthread> helpers;
-    for (size_t t = 1; t < losses.size(); ++t) {
-      helpers.emplace_back([&, t] { losses[t] = RunChunks(fm, epoch, nullptr); });
-    }
-    losses[0] = RunChunks(fm, epoch, progress);
-  }
-  const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
-  learning_rate_ *= static_cast<float>(options_.step_decay);
+  const double loss = field_ ? RunThreads(FieldView(), options_.threads, epoch, progress)
+                             : RunThreads(View(), options_.threads, epoch, progress);
+  decay_ *= static_cast<float>(options_.step_decay);
   double total = 0.0;
   for (size_t i = 0; i < examples.size(); ++i) total += examples.weight(i);
   return total == 0.0 ? 0.0 : loss / total;
@@ -211,10 +223,15 @@ double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
 
 void Learner::Predict(const Examples& examples, std::span<float> predictions) {
   const FmView fm = View();
+  std::optional<FieldWeightedView> field_weighted;
+  if (field_) field_weighted = FieldView();
   const auto run = [&](size_t begin, size_t end) {
     __m128 sums[kSums<kAny>];
+    FieldSums field_sums;
     for (size_t i = begin; i < end; ++i) {
-      const float score = ScoreExample<kAny>(fm, examples[i], sums) + prior_;
+      const float score =
+          prior_ + (field_weighted ? ScoreExample<kAny>(*field_weighted, examples[i], field_sums)
+                                   : ScoreExample<kAny>(fm, examples[i], sums));
       predictions[i] = fm.binary ? Sigmoid(score) : score;
     }
   };
@@ -238,6 +255,7 @@ Parameters Learner::parameters() const {
       parameters.v.push_back(factors_[row * blocks_ + f / kLanes].v[f % kLanes]);
     }
   }
+  if (field_) parameters.field_matrix = field_->matrix();
   return parameters;
 }
 

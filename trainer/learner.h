@@ -1,4 +1,5 @@
-// Stochastic gradient descent on a factorization machine.
+// Stochastic gradient descent on a factorization machine, plain or field-weighted
+// (model/field_matrix.h).
 //
 // One step per example with AdaGrad (Duchi, Hazan, Singer 2011), a step size of its own for every
 // parameter:
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -22,6 +24,7 @@
 
 #include "model/types.h"
 #include "trainer/examples.h"
+#include "trainer/field_parameters.h"
 #include "trainer/fm_step.h"
 #include "trainer/parameters.h"
 
@@ -31,8 +34,9 @@ namespace fmserve::trainer {
 // want more L2.
 struct LearnerOptions {
   model::Task task = model::Task::kBinary;
-  uint32_t k = 16;              // 1 to model::kMaxK
-  double learning_rate = 0.05;  // > 0
+  uint32_t k = 16;                               // 1 to model::kMaxK
+  double learning_rate = 0.05;                   // > 0
+  std::optional<double> linear_learning_rate{};  // of w0 and w; > 0; none: learning_rate
   double l2_linear = 1e-4;  // adds l2/2 w^2 to the loss of every example that has the feature; >= 0
   double l2_factors = 0.03;       // the same for v
   double init_stddev = 0.03;      // v starts as N(0, init_stddev); w starts at 0
@@ -42,6 +46,7 @@ struct LearnerOptions {
   // takes the examples as they are; predictions and parameters are those for all negatives, by
   // ln(negatives) added to the score, which is exact (King and Zeng 2001, "prior correction").
   double negatives = 1.0;
+  FieldOptions field{};
   uint32_t threads = 1;  // >= 1
   uint64_t seed = 1;
 };
@@ -54,13 +59,16 @@ std::string DescribeStart(const LearnerOptions& options);
 class Learner {
  public:
   // Parameters for features with these keys; row r is that of keys[r]. w0 starts at the constant
-  // that fits `labels` best, by their weights (Examples::weights).
+  // that fits `labels` best, by their weights (Examples::weights). `fields`, of every row, are
+  // those of a field-weighted model.
   Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
-          std::span<const float> labels, std::span<const float> weights = {});
+          std::span<const float> labels, std::span<const float> weights = {},
+          const RowFields& fields = {});
 
   // Where to begin instead (warm_start.h). `row` is that of a key; v.size() == options.k.
   void SetBias(double w0);
   void SetFeature(size_t row, float w, std::span<const float> v);
+  void SetFieldMatrix(const model::FieldMatrix& matrix);  // of a field-weighted model, its rank
 
   // Called now and then from one thread with the number of examples done in this epoch.
   using Progress = std::function<void(size_t examples)>;
@@ -77,14 +85,16 @@ class Learner {
 
  private:
   FmView View();
+  FieldWeightedView FieldView();
 
   LearnerOptions options_;
   size_t blocks_;  // per feature
   LinearWeight w0_;
   std::vector<LinearWeight> linear_;
   std::vector<FactorBlock> factors_;
-  float learning_rate_;
-  float prior_;  // added to all scores
+  std::optional<FieldParameters> field_;  // of a field-weighted model
+  float decay_ = 1.0F;                    // of all learning rates, so far
+  float prior_;                           // added to all scores
   std::vector<uint32_t> order_;
   std::mt19937_64 random_;
 };

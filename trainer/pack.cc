@@ -68,16 +68,20 @@ absl::StatusOr<std::vector<model::Golden>> MakeGoldens(const TrainingData& data,
   RowEncoder encoder(data.schema);
   std::vector<model::Golden> goldens;
   std::vector<Entry> entries;
+  std::vector<uint8_t> fields;
   for (RawRow& row : GoldenRows(data)) {
     const std::vector<std::string_view> cells(row.begin(), row.end());
     if (absl::Status status = encoder.Encode(cells); !status.ok()) return status;
     const model::FeatureSpan features = encoder.all();
     entries.clear();
+    fields.clear();
     for (size_t i = 0; i < features.size(); ++i) {
       const uint32_t id = data.vocabulary.Find(features.keys[i], features.fields[i]);
-      if (id != kNoRow) entries.push_back({id, features.xs[i]});
+      if (id == kNoRow) continue;
+      entries.push_back({id, features.xs[i]});
+      fields.push_back(features.fields[i]);
     }
-    const double score = Score(parameters, entries);
+    const double score = Score(parameters, entries, fields);
     goldens.push_back({.cells = std::move(row), .score = score});
   }
   return goldens;
@@ -104,6 +108,12 @@ model::Metadata DescribeData(const TrainingData& data) {
 
 absl::Status Pack(const PackOptions& options, const TrainingData& data,
                   const Parameters& parameters, model::Metadata metadata, const std::string& path) {
+  if (parameters.field_matrix) {
+    absl::Status status =
+        model::CheckFieldMatrix(*parameters.field_matrix, data.schema.size(), parameters.k);
+    if (!status.ok())
+      return absl::InvalidArgumentError(absl::StrCat("field matrix: ", status.message()));
+  }
   absl::StatusOr<Parameters> rounded = RoundParameters(options.quantization, data, parameters);
   if (!rounded.ok()) return rounded.status();
   absl::StatusOr<std::vector<model::Golden>> goldens = MakeGoldens(data, *rounded);
@@ -120,6 +130,7 @@ absl::Status Pack(const PackOptions& options, const TrainingData& data,
                               .k = parameters.k,
                               .w0 = parameters.w0,
                               .schema = data.schema,
+                              .field_matrix = parameters.field_matrix,
                               .with_names = options.with_names,
                               .training_rows = data.earlier_rows + data.examples.size()});
   for (size_t row = 0; row < parameters.rows(); ++row) {

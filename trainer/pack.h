@@ -23,14 +23,14 @@ struct PackOptions {
   bool with_names = true;  // store the value of each feature, for people
 };
 
-// The parameters of data.vocabulary as the rows of a file of this quantization hold them.
-// InvalidArgument, naming feature and field, if they do not fit.
+// The parameters of data.vocabulary as the rows of a file of this quantization hold them; a field
+// matrix is stored as it is. InvalidArgument, naming feature and field, if they do not fit.
 absl::StatusOr<Parameters> RoundParameters(model::Quantization quantization,
                                            const TrainingData& data, const Parameters& parameters);
 
 // The sampled rows, some with a value missing or unknown, and a row without any value; scores in
 // double precision from `parameters`, by a loop that shares nothing with the scorer. data.samples
-// is not empty.
+// is not empty; a field matrix fits data.schema.
 absl::StatusOr<std::vector<model::Golden>> MakeGoldens(const TrainingData& data,
                                                        const Parameters& parameters);
 

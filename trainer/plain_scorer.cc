@@ -20,6 +20,7 @@ absl::Status PlainScorer::Gather(uint64_t key, uint8_t field, float x) {
   }
   model::DecodeRow(quantization_, encoded_.data(), row_.v);
   entries_.push_back({static_cast<uint32_t>(gathered_.rows()), x});
+  fields_.push_back(field);
   gathered_.k = k;
   gathered_.w.push_back(row_.w);
   gathered_.v.insert(gathered_.v.end(), row_.v.begin(), row_.v.end());
@@ -32,6 +33,7 @@ absl::StatusOr<double> PlainScorer::Score(std::span<const std::string_view> cell
   gathered_.w.clear();
   gathered_.v.clear();
   entries_.clear();
+  fields_.clear();
   const model::FeatureSpan features = encoder_.all();
   for (size_t i = 0; i < features.size(); ++i) {
     if (absl::Status status = Gather(features.keys[i], features.fields[i], features.xs[i]);
@@ -39,7 +41,7 @@ absl::StatusOr<double> PlainScorer::Score(std::span<const std::string_view> cell
       return status;
     }
   }
-  return trainer::Score(gathered_, entries_);
+  return trainer::Score(gathered_, entries_, fields_);
 }
 
 absl::StatusOr<Metrics> MeasureTable(PlainScorer& scorer, const model::WeightInfo& info,

@@ -25,10 +25,13 @@ namespace fmserve::trainer {
 // One thread.
 class PlainScorer {
  public:
-  // The rows as a file of this quantization holds them. All must outlive the scorer.
+  // The rows as a file of this quantization holds them; a field matrix of the table is of this
+  // schema. All must outlive the scorer.
   PlainScorer(const RowTable& table, const model::FeatureSchema& schema,
               model::Quantization quantization)
-      : table_(table), schema_(schema), quantization_(quantization), encoder_(schema) {}
+      : table_(table), schema_(schema), quantization_(quantization), encoder_(schema) {
+    gathered_.field_matrix = table.field_matrix();
+  }
 
   // Before calibration and link. One cell per field of the schema. InvalidArgument names field and
   // value, or says which row does not fit the quantization.
@@ -45,6 +48,7 @@ class PlainScorer {
   std::vector<std::byte> encoded_;
   Parameters gathered_;  // of the features of one row of the table
   std::vector<Entry> entries_;
+  std::vector<uint8_t> fields_;  // of entries_
 };
 
 // Predicts the labelled rows at `path`. `info`: task, link and calibration. Errors of RowReader and

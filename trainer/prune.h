@@ -55,6 +55,9 @@ class PrunedRows : public RowTable {
       std::shared_ptr<const model::WeightFile> file, PruneOptions options);
 
   double w0() const override { return rows_.w0(); }
+  const std::optional<model::FieldMatrix>& field_matrix() const override {
+    return rows_.field_matrix();
+  }
   absl::Status ForEach(Visit visit) const override;
   bool Find(uint64_t key, FeatureRow& row) const override;
 

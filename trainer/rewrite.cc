@@ -70,6 +70,7 @@ model::WeightFileOptions InheritOptions(const model::WeightFile& parent) {
   options.k = info.k;
   options.w0 = info.w0;
   options.schema = parent.schema();
+  options.field_matrix = parent.field_matrix();
   options.with_names = HasNames(parent);
   if (parent.counts()) options.training_rows = parent.counts()->rows;
   return options;
@@ -80,9 +81,10 @@ absl::StatusOr<RewriteReport> Rewrite(const RowTable& table,
                                       std::vector<model::Golden> goldens, model::Metadata metadata,
                                       const std::string& path) {
   RewriteReport report;
-  model::WeightFileOptions with_w0 = options;
-  with_w0.w0 = table.w0();
-  model::WeightWriter writer(with_w0);
+  model::WeightFileOptions of_table = options;
+  of_table.w0 = table.w0();
+  of_table.field_matrix = table.field_matrix();
+  model::WeightWriter writer(of_table);
   const absl::Status added = table.ForEach([&](const FeatureRow& row) {
     ++report.rows;
     return writer.AddRow({.key = row.key,

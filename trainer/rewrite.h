@@ -32,7 +32,7 @@ struct Lineage {
 model::Metadata Inherit(const model::Metadata& metadata, const Lineage& lineage);
 
 // What a new file takes over from the one that it is made of: model name, task, link, calibration,
-// k, w0, schema, training rows, and names if it has them; version 0.
+// k, w0, schema, field matrix, training rows, and names if it has them; version 0.
 model::WeightFileOptions InheritOptions(const model::WeightFile& parent);
 
 bool HasNames(const model::WeightFile& file);
@@ -43,9 +43,9 @@ struct RewriteReport {
   double max_golden_change = 0.0;  // of |new score - old score|
 };
 
-// Writes the rows and the w0 of `table`. The goldens keep their cells and get the scores of the
-// rows as they are stored. Errors of WeightWriter, before anything is written; names the feature
-// that does not fit the quantization.
+// Writes the rows, the w0 and the field matrix of `table`. The goldens keep their cells and get the
+// scores of the rows as they are stored. Errors of WeightWriter, before anything is written; names
+// the feature that does not fit the quantization.
 absl::StatusOr<RewriteReport> Rewrite(const RowTable& table,
                                       const model::WeightFileOptions& options,
                                       std::vector<model::Golden> goldens, model::Metadata metadata,

@@ -11,6 +11,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "model/field_matrix.h"
 #include "model/name_table.h"
 #include "model/weight_file.h"
 
@@ -33,6 +34,9 @@ class RowTable {
 
   virtual double w0() const = 0;
 
+  // Of a field-weighted model.
+  virtual const std::optional<model::FieldMatrix>& field_matrix() const = 0;
+
   // Every feature once, each time in the same order. An error of `visit` ends it and is returned.
   virtual absl::Status ForEach(Visit visit) const = 0;
 
@@ -48,6 +52,9 @@ class FileRows : public RowTable {
   const model::WeightFile& file() const { return *file_; }
 
   double w0() const override { return file_->info().w0; }
+  const std::optional<model::FieldMatrix>& field_matrix() const override {
+    return file_->field_matrix();
+  }
   absl::Status ForEach(Visit visit) const override;
   bool Find(uint64_t key, FeatureRow& row) const override;
 

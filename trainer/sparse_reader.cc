@@ -1,6 +1,7 @@
 #include "trainer/sparse_reader.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -33,10 +34,13 @@ bool IsId(const Field& field, std::string_view id) {
   return !id.empty() && id.find('|') == std::string_view::npos;
 }
 
+// How a feature tells its field.
+enum class FieldOf : uint8_t { kOnlyOne, kPosition, kNumber };
+
 class SparseReader : public RowReader {
  public:
-  SparseReader(bool with_fields, LineReader lines, const TrainingSchema& schema, Labels labels)
-      : with_fields_(with_fields),
+  SparseReader(FieldOf field_of, LineReader lines, const TrainingSchema& schema, Labels labels)
+      : field_of_(field_of),
         schema_(schema),
         labels_(labels),
         lines_(std::move(lines)),
@@ -49,9 +53,11 @@ class SparseReader : public RowReader {
  private:
   absl::Status Parse(std::string_view line, Row* row);
   absl::Status ParseLabelOf(std::string_view& line, Row* row) const;
-  absl::Status AddFeature(std::string_view word);
+  absl::StatusOr<size_t> TakeField(std::string_view word, size_t position,
+                                   std::string_view& rest) const;
+  absl::Status AddFeature(std::string_view word, size_t position);
 
-  bool with_fields_;
+  const FieldOf field_of_;
   const TrainingSchema& schema_;
   Labels labels_;
   LineReader lines_;
@@ -74,28 +80,38 @@ absl::Status SparseReader::ParseLabelOf(std::string_view& line, Row* row) const 
   return absl::OkStatus();
 }
 
-// Appends "[field:]id[:value]" to the text of its field, as FeatureEncoder::AddText reads it.
-absl::Status SparseReader::AddFeature(std::string_view word) {
-  std::string_view rest = word;
-  size_t index = 0;
-  if (with_fields_) {
-    const std::optional<int64_t> number = model::ParseInteger(model::TakeUntil(':', rest));
-    if (!number || *number < 0 || static_cast<size_t>(*number) >= texts_.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(model::Quote(word), " does not begin with a field from 0 to ",
-                       texts_.size() - 1, ", a position in the schema"));
-    }
-    index = static_cast<size_t>(*number);
+// The field of feature number `position` of a line; `rest` is what of the word tells its id.
+absl::StatusOr<size_t> SparseReader::TakeField(std::string_view word, size_t position,
+                                               std::string_view& rest) const {
+  rest = word;
+  if (field_of_ == FieldOf::kOnlyOne) return 0;
+  if (field_of_ == FieldOf::kPosition) {
+    if (position < texts_.size()) return position;
+    return absl::InvalidArgumentError(absl::StrCat(
+        model::Quote(word), " is one feature more than the ", texts_.size(), " of the schema"));
   }
+  const std::optional<int64_t> number = model::ParseInteger(model::TakeUntil(':', rest));
+  if (number && *number >= 0 && static_cast<size_t>(*number) < texts_.size())
+    return static_cast<size_t>(*number);
+  return absl::InvalidArgumentError(absl::StrCat(model::Quote(word),
+                                                 " does not begin with a field from 0 to ",
+                                                 texts_.size() - 1, ", a position in the schema"));
+}
+
+// Appends "[field:]id[:value]" to the text of its field, as FeatureEncoder::AddText reads it.
+absl::Status SparseReader::AddFeature(std::string_view word, size_t position) {
+  std::string_view rest;
+  const absl::StatusOr<size_t> index = TakeField(word, position, rest);
+  if (!index.ok()) return index.status();
   const std::string_view id = model::TakeUntil(':', rest);
   const std::string_view value = rest.empty() ? "1" : rest;
   const std::optional<double> number = model::ParseNumber(value);
-  const Field& field = schema_.features.field(index);
+  const Field& field = schema_.features.field(*index);
   if (!number || !IsId(field, id) || word.ends_with(':')) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(model::Quote(word), " is not ", with_fields_ ? "field:" : "", "id:value"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        model::Quote(word), " is not ", field_of_ == FieldOf::kNumber ? "field:" : "", "id:value"));
   }
-  std::string& text = texts_[index];
+  std::string& text = texts_[*index];
   if (!text.empty() && field.kind != FieldKind::kMultiValued) {
     return absl::InvalidArgumentError(absl::StrCat(
         model::Quote(word), " is the second value of field '", field.name, "', which takes one"));
@@ -118,8 +134,14 @@ absl::Status SparseReader::AddFeature(std::string_view word) {
 absl::Status SparseReader::Parse(std::string_view line, Row* row) {
   for (std::string& text : texts_) text.clear();
   if (absl::Status status = ParseLabelOf(line, row); !status.ok()) return status;
+  size_t features = 0;
   for (std::string_view word = TakeWord(line); !word.empty(); word = TakeWord(line)) {
-    if (absl::Status status = AddFeature(word); !status.ok()) return status;
+    if (absl::Status status = AddFeature(word, features++); !status.ok()) return status;
+  }
+  if (field_of_ == FieldOf::kPosition && features < texts_.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("there are ", features,
+                                                   " features, but the schema has ", texts_.size(),
+                                                   " fields, each for the feature in its place"));
   }
   for (size_t i = 0; i < texts_.size(); ++i) cells_[i] = texts_[i];
   return absl::OkStatus();
@@ -142,7 +164,7 @@ absl::StatusOr<bool> SparseReader::Next(Row* row) {
   return true;
 }
 
-absl::StatusOr<std::unique_ptr<RowReader>> OpenSparse(bool with_fields, LineReader lines,
+absl::StatusOr<std::unique_ptr<RowReader>> OpenSparse(FieldOf field_of, LineReader lines,
                                                       const TrainingSchema& schema, Labels labels) {
   for (const auto& [key, column] :
        {std::pair("label", &schema.label_column), std::pair("weight", &schema.weight_column)}) {
@@ -151,29 +173,33 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenSparse(bool with_fields, LineRead
         absl::StrCat("libsvm and libffm files have no columns: remove '", key, ": ", *column,
                      "' from the schema"));
   }
-  return std::make_unique<SparseReader>(with_fields, std::move(lines), schema, labels);
+  return std::make_unique<SparseReader>(field_of, std::move(lines), schema, labels);
+}
+
+absl::Status CheckNoVectors(const TrainingSchema& schema) {
+  for (const Field& field : schema.features.fields()) {
+    if (field.kind != FieldKind::kDenseVector) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "field '", field.name, "' is a dense_vector, which a libsvm or libffm file cannot hold"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RowReader>> OpenLibsvm(LineReader lines,
                                                       const TrainingSchema& schema, Labels labels) {
-  if (schema.features.size() != 1 || schema.features.field(0).kind != FieldKind::kMultiValued) {
-    return absl::InvalidArgumentError(
-        "the schema of a libsvm file has exactly one field, and it is multi_valued");
-  }
-  return OpenSparse(false, std::move(lines), schema, labels);
+  if (absl::Status status = CheckNoVectors(schema); !status.ok()) return status;
+  const bool one_list =
+      schema.features.size() == 1 && schema.features.field(0).kind == FieldKind::kMultiValued;
+  return OpenSparse(one_list ? FieldOf::kOnlyOne : FieldOf::kPosition, std::move(lines), schema,
+                    labels);
 }
 
 absl::StatusOr<std::unique_ptr<RowReader>> OpenLibffm(LineReader lines,
                                                       const TrainingSchema& schema, Labels labels) {
-  for (const Field& field : schema.features.fields()) {
-    if (field.kind == FieldKind::kDenseVector) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "field '", field.name, "' is a dense_vector, which a libffm file cannot hold"));
-    }
-  }
-  return OpenSparse(true, std::move(lines), schema, labels);
+  if (absl::Status status = CheckNoVectors(schema); !status.ok()) return status;
+  return OpenSparse(FieldOf::kNumber, std::move(lines), schema, labels);
 }
 
 }  // namespace fmserve::trainer

@@ -15,8 +15,9 @@
 
 namespace fmserve::trainer {
 
-// The schema has one multi-valued field: the ids. Values other than 1 need it to be weighted.
-// InvalidArgument if the schema does not fit.
+// Either the schema has one multi-valued field, which gets all ids; values other than 1 need it to
+// be weighted. Or each line has a feature for every field of the schema, in its order, as files of
+// one-hot columns do: fields as of OpenLibffm. InvalidArgument if the schema does not fit.
 absl::StatusOr<std::unique_ptr<RowReader>> OpenLibsvm(LineReader lines,
                                                       const TrainingSchema& schema, Labels labels);
 

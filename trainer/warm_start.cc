@@ -11,11 +11,22 @@
 namespace fmserve::trainer {
 namespace {
 
-absl::Status Check(const model::WeightFile& file, const TrainingSchema& schema, uint32_t k) {
+std::string KindText(uint32_t rank) {
+  return rank == 0 ? "a plain FM" : absl::StrCat("field-weighted of rank ", rank);
+}
+
+absl::Status Check(const model::WeightFile& file, const TrainingSchema& schema,
+                   const ModelShape& shape) {
   const model::WeightInfo& info = file.info();
-  if (info.k != k) {
+  if (info.k != shape.k) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "it has k = ", info.k, ", the new model k = ", shape.k, "; give --k ", info.k));
+  }
+  const uint32_t rank = file.field_matrix() ? file.field_matrix()->rank : 0;
+  if (rank != shape.rank) {
     return absl::InvalidArgumentError(
-        absl::StrCat("it has k = ", info.k, ", the new model k = ", k, "; give --k ", info.k));
+        absl::StrCat("it is ", KindText(rank), ", the new model ", KindText(shape.rank), "; give ",
+                     rank == 0 ? "--kind fm" : absl::StrCat("--kind fwfm --rank ", rank)));
   }
   if (info.task != schema.task) {
     return absl::InvalidArgumentError(
@@ -38,8 +49,9 @@ absl::Status Check(const model::WeightFile& file, const TrainingSchema& schema, 
 }  // namespace
 
 absl::StatusOr<model::FeatureSchema> FeaturesOf(const WarmStart& start,
-                                                const TrainingSchema& schema, uint32_t k) {
-  if (absl::Status status = Check(*start.file, schema, k); !status.ok()) return status;
+                                                const TrainingSchema& schema,
+                                                const ModelShape& shape) {
+  if (absl::Status status = Check(*start.file, schema, shape); !status.ok()) return status;
   std::vector<model::Field> fields;
   for (size_t i = 0; i < schema.features.size(); ++i) fields.push_back(schema.features.field(i));
   for (const size_t field : schema.fields_to_measure) {
@@ -66,6 +78,7 @@ void AddFeatures(const WarmStart& start, Vocabulary& vocabulary) {
 void SetParameters(const WarmStart& start, const Vocabulary& vocabulary, Learner& learner) {
   const FileRows rows(start.file);
   learner.SetBias(rows.w0());
+  if (rows.field_matrix()) learner.SetFieldMatrix(*rows.field_matrix());
   FeatureRow old;
   for (size_t row = 0; row < vocabulary.size(); ++row) {
     const Feature& feature = vocabulary[row];

@@ -35,22 +35,48 @@ namespace fmserve::model {
 using AccumulateFn = double (*)(const RowsView& rows, const uint32_t* slots, const float* xs,
                                 size_t n, const float* sums_in, float* sums_out);
 
+// The field matrix of a field-weighted model (field_matrix.h, field_factors.h): per field `rank`
+// factors u_fr, then the same with the sign of e_r each. Unowned.
+struct FieldFactorsView {
+  const float* factors = nullptr;
+  uint32_t rank = 0;  // 1 to 16
+};
+
+// Adds a list of features to a field-weighted factorization machine: for each rank r
+//
+//   s_0r = sums_in[r];   s_ir = s_{i-1,r} + u_{f_i,r} x_i v_i
+//
+// and returns  sum_i ( w_i x_i + x_i <v_i, sum_r sign(e_r) u_{f_i,r} s_{i-1,r}> ), where f_i =
+// fields[i] names factors of the view. `sums_in` holds `rank` times PaddedK(k) floats, zero beyond
+// k in each; `sums_out`, null or sums_in, receives s_n. All else, budget and bound too, is as for
+// AccumulateFn, with n + rank for n and the M of all ranks:
+//
+//   M = sum_i |w_i x_i| + sum_{i<j} sum_r |u_{f_i,r} u_{f_j,r} x_i x_j| sum_f |v_if v_jf|
+//
+using AccumulateFieldsFn = double (*)(const RowsView& rows, const FieldFactorsView& matrix,
+                                      const uint32_t* slots, const uint8_t* fields, const float* xs,
+                                      size_t n, const float* sums_in, float* sums_out);
+
 // <a, b> over PaddedK(k) floats of any alignment, within the same budget.
 using DotFn = double (*)(const float* a, const float* b, size_t padded_k);
 
 // Accumulate: the fastest function for rows of this quantization and k, 1 <= k <= kMaxK.
+// AccumulateFields: that for rows of this quantization, of any rank and k with rank * k <= kMaxK.
 namespace scalar {
 AccumulateFn Accumulate(Quantization quantization, uint32_t k);
+AccumulateFieldsFn AccumulateFields(Quantization quantization);
 double Dot(const float* a, const float* b, size_t padded_k);
 }  // namespace scalar
 
 namespace avx2 {  // AVX2, FMA and F16C
 AccumulateFn Accumulate(Quantization quantization, uint32_t k);
+AccumulateFieldsFn AccumulateFields(Quantization quantization);
 double Dot(const float* a, const float* b, size_t padded_k);
 }  // namespace avx2
 
 namespace avx512 {  // AVX-512 F, BW, DQ and VL
 AccumulateFn Accumulate(Quantization quantization, uint32_t k);
+AccumulateFieldsFn AccumulateFields(Quantization quantization);
 double Dot(const float* a, const float* b, size_t padded_k);
 }  // namespace avx512
 

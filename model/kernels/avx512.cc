@@ -8,6 +8,7 @@
 #include <immintrin.h>
 
 #include "model/kernels/accumulate.h"
+#include "model/kernels/field_weighted_loop.h"
 #include "model/kernels/row_offsets.h"
 
 namespace fmserve::model::avx512 {
@@ -154,6 +155,43 @@ AccumulateFn ForK(uint32_t k) {
   }
 }
 
+// For field_weighted_loop.h.
+struct Registers {
+  using Vector = __m512;
+  static constexpr uint32_t kLanes = avx512::kLanes;
+
+  static Vector Zero() { return _mm512_setzero_ps(); }
+  static Vector Set(float x) { return _mm512_set1_ps(x); }
+  static Vector Read(const float* at) { return _mm512_loadu_ps(at); }
+  static void Write(Vector lanes, float* at) { _mm512_storeu_ps(at, lanes); }
+  static Vector Mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+  static Vector MulAdd(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+  static double SumLanes(Vector lanes) { return avx512::SumLanes(lanes); }
+  template <Quantization kQuantization>
+  static Vector Load(const std::byte* at) {
+    return avx512::Load<kQuantization>(at);
+  }
+  template <Quantization kQuantization>
+  static Vector LoadTail(const std::byte* at, uint32_t count) {
+    return avx512::LoadTail<kQuantization>(at, count);
+  }
+};
+
+template <Quantization kQuantization>
+double AccumulateFieldsOf(const RowsView& rows, const FieldFactorsView& matrix,
+                          const uint32_t* slots, const uint8_t* fields, const float* xs, size_t n,
+                          const float* sums_in, float* sums_out) {
+  return AccumulateFieldWeighted<Registers, kQuantization>({.rows = rows,
+                                                            .matrix = matrix,
+                                                            .slots = slots,
+                                                            .fields = fields,
+                                                            .xs = xs,
+                                                            .n = n,
+                                                            .sums_in = sums_in,
+                                                            .sums_out = sums_out,
+                                                            .padded_k = (rows.k + 15) / 16 * 16});
+}
+
 }  // namespace
 
 AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
@@ -164,6 +202,18 @@ AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
       return ForK<Quantization::kF16>(k);
     case Quantization::kInt8:
       return ForK<Quantization::kInt8>(k);
+  }
+  return nullptr;
+}
+
+AccumulateFieldsFn AccumulateFields(Quantization quantization) {
+  switch (quantization) {
+    case Quantization::kF32:
+      return AccumulateFieldsOf<Quantization::kF32>;
+    case Quantization::kF16:
+      return AccumulateFieldsOf<Quantization::kF16>;
+    case Quantization::kInt8:
+      return AccumulateFieldsOf<Quantization::kInt8>;
   }
   return nullptr;
 }

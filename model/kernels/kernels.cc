@@ -12,14 +12,14 @@ namespace fmserve::model {
 namespace {
 
 constexpr KernelTable kTables[] = {
-    {"scalar", scalar::Accumulate, scalar::Dot, scalar::ScanHigh, scalar::Refine,
-     scalar::ScoreF32Items, scalar::ScoreInt8Items},
-    {"avx2", avx2::Accumulate, avx2::Dot, avx2::ScanHigh, avx2::Refine, avx2::ScoreF32Items,
-     avx2::ScoreInt8Items},
-    {"avx512", avx512::Accumulate, avx512::Dot, avx512::ScanHigh, avx2::Refine,
-     avx512::ScoreF32Items, avx512::ScoreInt8Items},
-    {"avx512_vnni", avx512::Accumulate, avx512::Dot, avx512_vnni::ScanHigh, avx2::Refine,
-     avx512::ScoreF32Items, avx512::ScoreInt8Items},
+    {"scalar", scalar::Accumulate, scalar::AccumulateFields, scalar::Dot, scalar::ScanHigh,
+     scalar::Refine, scalar::ScoreF32Items, scalar::ScoreInt8Items},
+    {"avx2", avx2::Accumulate, avx2::AccumulateFields, avx2::Dot, avx2::ScanHigh, avx2::Refine,
+     avx2::ScoreF32Items, avx2::ScoreInt8Items},
+    {"avx512", avx512::Accumulate, avx512::AccumulateFields, avx512::Dot, avx512::ScanHigh,
+     avx2::Refine, avx512::ScoreF32Items, avx512::ScoreInt8Items},
+    {"avx512_vnni", avx512::Accumulate, avx512::AccumulateFields, avx512::Dot,
+     avx512_vnni::ScanHigh, avx2::Refine, avx512::ScoreF32Items, avx512::ScoreInt8Items},
 };
 
 bool HasF16c() {

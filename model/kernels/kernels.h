@@ -25,6 +25,7 @@ struct KernelTable {
 
   // The fastest accumulate for these rows: specialised for k = 8, 16, 32, 64, general otherwise.
   AccumulateFn (*accumulate)(Quantization quantization, uint32_t k);
+  AccumulateFieldsFn (*accumulate_fields)(Quantization quantization);
   DotFn dot;
   ScanFn scan;
   RefineFn refine;

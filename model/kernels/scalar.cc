@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "model/kernels/accumulate.h"
+#include "model/kernels/field_weighted_loop.h"
 #include "model/kernels/row_offsets.h"
 
 namespace fmserve::model::scalar {
@@ -93,6 +94,43 @@ AccumulateFn ForK(uint32_t k) {
   }
 }
 
+// For field_weighted_loop.h.
+struct Registers {
+  using Vector = Lanes;
+  static constexpr uint32_t kLanes = scalar::kLanes;
+
+  static Lanes Zero() { return Lanes{}; }
+  static Lanes Set(float x) { return Lanes{x, x, x, x}; }
+  static Lanes Read(const float* at) { return ReadAs<Lanes>(at); }
+  static void Write(Lanes lanes, float* at) { std::memcpy(at, &lanes, sizeof(lanes)); }
+  static Lanes Mul(Lanes a, Lanes b) { return a * b; }
+  static Lanes MulAdd(Lanes a, Lanes b, Lanes c) { return a * b + c; }
+  static double SumLanes(Lanes lanes) { return scalar::SumLanes(lanes); }
+  template <Quantization kQuantization>
+  static Lanes Load(const std::byte* at) {
+    return scalar::Load<kQuantization>(at);
+  }
+  template <Quantization kQuantization>
+  static Lanes LoadTail(const std::byte* at, uint32_t /*count*/) {
+    return scalar::Load<kQuantization>(at);
+  }
+};
+
+template <Quantization kQuantization>
+double AccumulateFieldsOf(const RowsView& rows, const FieldFactorsView& matrix,
+                          const uint32_t* slots, const uint8_t* fields, const float* xs, size_t n,
+                          const float* sums_in, float* sums_out) {
+  return AccumulateFieldWeighted<Registers, kQuantization>({.rows = rows,
+                                                            .matrix = matrix,
+                                                            .slots = slots,
+                                                            .fields = fields,
+                                                            .xs = xs,
+                                                            .n = n,
+                                                            .sums_in = sums_in,
+                                                            .sums_out = sums_out,
+                                                            .padded_k = (rows.k + 15) / 16 * 16});
+}
+
 }  // namespace
 
 AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
@@ -103,6 +141,18 @@ AccumulateFn Accumulate(Quantization quantization, uint32_t k) {
       return ForK<Quantization::kF16>(k);
     case Quantization::kInt8:
       return ForK<Quantization::kInt8>(k);
+  }
+  return nullptr;
+}
+
+AccumulateFieldsFn AccumulateFields(Quantization quantization) {
+  switch (quantization) {
+    case Quantization::kF32:
+      return AccumulateFieldsOf<Quantization::kF32>;
+    case Quantization::kF16:
+      return AccumulateFieldsOf<Quantization::kF16>;
+    case Quantization::kInt8:
+      return AccumulateFieldsOf<Quantization::kInt8>;
   }
   return nullptr;
 }

@@ -1,9 +1,9 @@
 // libFuzzer: whatever bytes come, WeightFile refuses them or everything that it hands out is safe
 // to use.
 //
-// Needs no corpus: the mutator begins with the sample file of each quantization. It makes checksums
-// right most of the time, and so does the target, because a fuzzer does not guess its way past
-// XXH3-128.
+// Needs no corpus: the mutator begins with the sample files of each quantization. It makes
+// checksums right most of the time, and so does the target, because a fuzzer does not guess its way
+// past XXH3-128.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,6 +22,7 @@ const std::vector<AlignedBytes>& Seeds() {
     auto* const files = new std::vector<AlignedBytes>;
     for (const auto quantization : {Quantization::kF32, Quantization::kF16, Quantization::kInt8}) {
       files->push_back(SampleBytes(quantization));
+      files->push_back(SampleBytes(quantization, SampleKind::kFieldWeighted));
     }
     return files;
   }();
@@ -76,5 +77,5 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
                                           unsigned int seed) {
   using namespace fmserve::model;  // NOLINT(google-build-using-namespace): the entry point must be
                                    // global
-  return MutateFile({data, size}, max_size, seed, Seeds(), /*sections_count=*/6);
+  return MutateFile({data, size}, max_size, seed, Seeds(), /*sections_count=*/7);
 }

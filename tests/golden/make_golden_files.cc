@@ -109,7 +109,11 @@ absl::Status WriteWeights(const std::string& directory) {
       return status;
     }
   }
-  return WriteExample(absl::StrCat(directory, "/v", format::kMajor, "_example.fmw"));
+  const std::string prefix = absl::StrCat(directory, "/v", format::kMajor);
+  absl::Status status = WriteSampleFile(Quantization::kF32, prefix + "_field_weighted.fmw",
+                                        SampleKind::kFieldWeighted);
+  status.Update(WriteExample(prefix + "_example.fmw"));
+  return status;
 }
 
 }  // namespace

@@ -8,10 +8,12 @@ namespace fmserve::model {
 namespace {
 
 struct GoldenFile {
+  const char* name;
   const char* path;
   Quantization quantization;
   double first_score;  // of the first golden: pins what the file says, not only that it agrees with
                        // itself
+  SampleKind kind = SampleKind::kPlain;
 
   friend void PrintTo(const GoldenFile& file, std::ostream* out) { *out << file.path; }
 };
@@ -28,6 +30,8 @@ TEST_P(GoldenFileTest, IsReadAndScoresAsWhenItWasWritten) {
   EXPECT_EQ(info.quantization, GetParam().quantization);
   EXPECT_EQ(info.k, 3U);
   EXPECT_EQ(info.rows_count, 8U);
+  EXPECT_EQ((*file)->field_matrix(),
+            SampleOptions(GetParam().quantization, GetParam().kind).field_matrix);
   EXPECT_EQ(info.calibration.scale, 0.9);
   EXPECT_EQ(info.calibration.offset, -0.125);
   EXPECT_EQ((*file)->schema().fields(), SampleSchema().fields());
@@ -43,10 +47,12 @@ TEST_P(GoldenFileTest, IsReadAndScoresAsWhenItWasWritten) {
 INSTANTIATE_TEST_SUITE_P(
     Version1, GoldenFileTest,
     ::testing::Values(
-        GoldenFile{"tests/golden/v1_f32.fmw", Quantization::kF32, 0.67624994096656554},
-        GoldenFile{"tests/golden/v1_f16.fmw", Quantization::kF16, 0.67612017378115219},
-        GoldenFile{"tests/golden/v1_int8.fmw", Quantization::kInt8, 0.68319739801975043}),
-    [](const auto& instance) { return std::string(Name(instance.param.quantization)); });
+        GoldenFile{"f32", "tests/golden/v1_f32.fmw", Quantization::kF32, 0.67624994096656554},
+        GoldenFile{"f16", "tests/golden/v1_f16.fmw", Quantization::kF16, 0.67612017378115219},
+        GoldenFile{"int8", "tests/golden/v1_int8.fmw", Quantization::kInt8, 0.68319739801975043},
+        GoldenFile{"field_weighted", "tests/golden/v1_field_weighted.fmw", Quantization::kF32,
+                   0.18502612838832166, SampleKind::kFieldWeighted}),
+    [](const auto& instance) { return std::string(instance.param.name); });
 
 }  // namespace
 }  // namespace fmserve::model

@@ -42,6 +42,7 @@ DeltaModel ModelOfRows(uint64_t rows_count) {
 std::shared_ptr<const WeightFile> OpenModel(const DeltaModel& model) {
   WeightFileOptions options = SampleOptions(model.quantization);
   options.k = model.k;
+  options.field_matrix = model.field_matrix;
   options.with_names = model.with_names;
   options.training_rows = model.training_rows;
   WeightWriter writer(options);

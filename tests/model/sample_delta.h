@@ -28,6 +28,7 @@ struct DeltaModel {
   bool with_names = true;
   std::optional<uint64_t> training_rows = 100;
   std::string note = "a";  // in the metadata
+  std::optional<FieldMatrix> field_matrix{};
 };
 
 // Rows of the keys 1 to `rows_count`.

@@ -114,7 +114,7 @@ FeatureSchema SampleSchema() {
   return *std::move(schema);
 }
 
-WeightFileOptions SampleOptions(Quantization quantization) {
+WeightFileOptions SampleOptions(Quantization quantization, SampleKind kind) {
   WeightFileOptions options;
   options.model_name = "ctr";
   options.version = 7;
@@ -124,11 +124,18 @@ WeightFileOptions SampleOptions(Quantization quantization) {
   options.k = 3;
   options.w0 = -0.5;
   options.schema = SampleSchema();
+  if (kind == SampleKind::kFieldWeighted) {
+    options.field_matrix = FieldMatrix{
+        .rank = 2,
+        .scales = {1.5F, -0.5F},
+        .factors = {1.0F, 0.25F, 0.5F, -0.75F, -1.25F, 0.5F, 0.75F, 1.0F},
+    };
+  }
   return options;
 }
 
-absl::Status WriteSampleFile(Quantization quantization, const std::string& path) {
-  const WeightFileOptions options = SampleOptions(quantization);
+absl::Status WriteSampleFile(Quantization quantization, const std::string& path, SampleKind kind) {
+  const WeightFileOptions options = SampleOptions(quantization, kind);
   // The scores of goldens are those of the rows as stored: write once to have such rows.
   if (absl::Status status = WriteWithGoldens(options, {}, path); !status.ok()) return status;
   absl::StatusOr<std::shared_ptr<const WeightFile>> file = WeightFile::Open(path);
@@ -143,10 +150,10 @@ absl::Status WriteSampleFile(Quantization quantization, const std::string& path)
   return WriteWithGoldens(options, std::move(goldens), path);
 }
 
-AlignedBytes SampleBytes(Quantization quantization) {
+AlignedBytes SampleBytes(Quantization quantization, SampleKind kind) {
   const std::string path = absl::StrCat(std::filesystem::temp_directory_path().string(),
                                         "/fmserve_sample_", getpid(), ".fmw");
-  MustBeOk(WriteSampleFile(quantization, path));
+  MustBeOk(WriteSampleFile(quantization, path, kind));
   AlignedBytes bytes = ReadFileBytes(path);
   std::filesystem::remove(path);
   return bytes;

@@ -42,14 +42,17 @@ AlignedBytes ReadFileBytes(const std::string& path);
 // list, of the item).
 FeatureSchema SampleSchema();
 
-// Named "ctr", version 7, k = 3, Platt calibration.
-WeightFileOptions SampleOptions(Quantization quantization);
+enum class SampleKind : uint8_t { kPlain, kFieldWeighted };
+
+// Named "ctr", version 7, k = 3, Platt calibration; the field matrix has rank 2.
+WeightFileOptions SampleOptions(Quantization quantization, SampleKind kind = SampleKind::kPlain);
 
 // Eight rows, two goldens with the scores of the rows as stored, metadata and names, at `path`.
-absl::Status WriteSampleFile(Quantization quantization, const std::string& path);
+absl::Status WriteSampleFile(Quantization quantization, const std::string& path,
+                             SampleKind kind = SampleKind::kPlain);
 
 // The same as bytes; the file goes to the temporary directory and away again.
-AlignedBytes SampleBytes(Quantization quantization);
+AlignedBytes SampleBytes(Quantization quantization, SampleKind kind = SampleKind::kPlain);
 
 // The score of a row of a table, as a server computes it, or in double precision with Explain.
 // `cells` fit the schema.

@@ -84,6 +84,20 @@ TEST_F(ScorerAllocationTest, RequestsNoLargerThanTheLargestSoFarDoNotAllocate) {
   EXPECT_EQ(allocations, before);
 }
 
+TEST_F(ScorerAllocationTest, RequestsToFieldWeightedModelsDoNotAllocate) {
+  const auto file =
+      RandomModel(Quantization::kF16, 16, 50, /*seed=*/1, RandomFieldMatrix(4, 3, /*seed=*/1));
+  const Scorer scorer(*file, *SupportedKernels().back());
+  ScoreRequest(100);  // warms the scratch
+  std::vector<float> vectors(lengths_.size() * PaddedK(file->folded_k()));
+  std::vector<double> biases(lengths_.size());
+  const int before = allocations;
+  scorer.ScoreContext(context_.view(), scratch_);
+  scorer.ScoreCandidates(candidates_.view(), lengths_, scratch_, scores_);
+  scorer.FoldItems(candidates_.view(), lengths_, scratch_, vectors, biases);
+  EXPECT_EQ(allocations, before);
+}
+
 TEST_F(ScorerAllocationTest, ScoringAFoldedItemDoesNotAllocate) {
   ScoreRequest(1);
   const FoldedItem item = scorer_.Fold(candidates_.view().subspan(0, 2), scratch_);

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -53,8 +54,9 @@ inline void AddFeature(FeatureList& list, uint8_t field, int64_t value, float x 
 // Writes rows to a file of its own and opens it.
 class TestModel {
  public:
-  TestModel(Quantization quantization, uint32_t k, double w0)
-      : writer_(Options(quantization, k, w0)) {}
+  TestModel(Quantization quantization, uint32_t k, double w0,
+            std::optional<FieldMatrix> field_matrix = {})
+      : writer_(Options(quantization, k, w0, std::move(field_matrix))) {}
 
   void AddRow(uint8_t field, int64_t value, float w, const std::vector<float>& v) {
     AddKey(KeyOf(field, value), field, w, v);
@@ -82,25 +84,40 @@ class TestModel {
   }
 
  private:
-  static WeightFileOptions Options(Quantization quantization, uint32_t k, double w0) {
+  static WeightFileOptions Options(Quantization quantization, uint32_t k, double w0,
+                                   std::optional<FieldMatrix> field_matrix) {
     WeightFileOptions options;
     options.model_name = "test";
     options.quantization = quantization;
     options.k = k;
     options.w0 = w0;
     options.schema = TestSchema();
+    options.field_matrix = std::move(field_matrix);
     return options;
   }
 
   WeightWriter writer_;
 };
 
-// Values 0 .. values_per_field - 1 of every field, with random rows.
-inline std::shared_ptr<const WeightFile> RandomModel(Quantization quantization, uint32_t k,
-                                                     int64_t values_per_field, uint32_t seed) {
+// Numbers of either sign.
+inline FieldMatrix RandomFieldMatrix(uint32_t rank, size_t fields_count, uint32_t seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
-  TestModel model(quantization, k, -1.5);
+  FieldMatrix matrix{.rank = rank,
+                     .scales = std::vector<float>(rank),
+                     .factors = std::vector<float>(fields_count * rank)};
+  for (float& scale : matrix.scales) scale = normal(random);
+  for (float& factor : matrix.factors) factor = normal(random);
+  return matrix;
+}
+
+// Values 0 .. values_per_field - 1 of every field, with random rows.
+inline std::shared_ptr<const WeightFile> RandomModel(Quantization quantization, uint32_t k,
+                                                     int64_t values_per_field, uint32_t seed,
+                                                     std::optional<FieldMatrix> matrix = {}) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  TestModel model(quantization, k, -1.5, std::move(matrix));
   for (const uint8_t field : {kUser, kAd, kTag}) {
     for (int64_t value = 0; value < values_per_field; ++value) {
       std::vector<float> v(k);

@@ -74,6 +74,19 @@ INSTANTIATE_TEST_SUITE_P(Quantizations, EachQuantizationDeltaTest,
                          testing::Values(Quantization::kF32, Quantization::kF16,
                                          Quantization::kInt8));
 
+TEST(WeightDeltaTest, ANewFieldMatrixGivesTheVeryBytes) {
+  const DeltaModel plain = ModelOfRows(300);
+  DeltaModel weighted = plain;
+  weighted.field_matrix =
+      SampleOptions(Quantization::kF32, SampleKind::kFieldWeighted).field_matrix;
+  DeltaModel retrained = Retrained(weighted, 10);
+  retrained.field_matrix->scales[0] = 0.25F;
+  ExpectExact(weighted, Retrained(weighted, 10));
+  ExpectExact(weighted, retrained);
+  ExpectExact(plain, weighted);
+  ExpectExact(weighted, plain);
+}
+
 TEST(WeightDeltaTest, NothingNewIsAlmostNothing) {
   EXPECT_LT(ExpectExact(ModelOfRows(5000), ModelOfRows(5000)), 2000U);
 }

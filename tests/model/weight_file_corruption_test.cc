@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <cstddef>
+#include <string>
+#include <tuple>
 
 #include "model/weight_file.h"
 #include "tests/model/sample_file.h"
@@ -10,15 +12,25 @@
 namespace fmserve::model {
 namespace {
 
-class CorruptionTest : public ::testing::TestWithParam<Quantization> {};
+class CorruptionTest : public ::testing::TestWithParam<std::tuple<Quantization, SampleKind>> {
+ protected:
+  static AlignedBytes Sample() {
+    return SampleBytes(std::get<Quantization>(GetParam()), std::get<SampleKind>(GetParam()));
+  }
+};
 
-INSTANTIATE_TEST_SUITE_P(EveryQuantization, CorruptionTest,
-                         ::testing::Values(Quantization::kF32, Quantization::kF16,
-                                           Quantization::kInt8),
-                         [](const auto& instance) { return std::string(Name(instance.param)); });
+INSTANTIATE_TEST_SUITE_P(
+    EveryQuantizationAndKind, CorruptionTest,
+    ::testing::Combine(::testing::Values(Quantization::kF32, Quantization::kF16,
+                                         Quantization::kInt8),
+                       ::testing::Values(SampleKind::kPlain, SampleKind::kFieldWeighted)),
+    [](const auto& instance) {
+      const bool plain = std::get<1>(instance.param) == SampleKind::kPlain;
+      return std::string(Name(std::get<0>(instance.param))) + (plain ? "" : "_field_weighted");
+    });
 
 TEST_P(CorruptionTest, EveryChangedByteIsRefused) {
-  AlignedBytes bytes = SampleBytes(GetParam());
+  AlignedBytes bytes = Sample();
   ASSERT_TRUE(WeightFile::FromBytes(bytes.span()).ok());
   for (size_t i = 0; i < bytes.span().size(); ++i) {
     for (const int mask : {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff, 0x55}) {
@@ -30,7 +42,7 @@ TEST_P(CorruptionTest, EveryChangedByteIsRefused) {
 }
 
 TEST_P(CorruptionTest, EveryTruncationIsRefused) {
-  const AlignedBytes bytes = SampleBytes(GetParam());
+  const AlignedBytes bytes = Sample();
   for (size_t size = 0; size < bytes.span().size(); ++size) {
     const AlignedBytes shorter(bytes.span().first(size));
     EXPECT_FALSE(WeightFile::FromBytes(shorter.span()).ok()) << size;
@@ -40,7 +52,7 @@ TEST_P(CorruptionTest, EveryTruncationIsRefused) {
 // What one changed byte makes of a file whose checksums were made right again: refused, or sound
 // enough to score.
 TEST_P(CorruptionTest, EveryChangedByteWithRightChecksumsIsRefusedOrScores) {
-  const AlignedBytes bytes = SampleBytes(GetParam());
+  const AlignedBytes bytes = Sample();
   for (size_t i = 0; i < bytes.span().size(); ++i) {
     for (const int mask : {0x01, 0x80, 0xff}) {
       AlignedBytes forged = bytes;

@@ -9,6 +9,7 @@
 #include <limits>
 #include <ostream>
 #include <string>
+#include <utility>
 
 #include "model/weight_file.h"
 #include "tests/model/sample_file.h"
@@ -24,7 +25,8 @@ using ::testing::HasSubstr;
 // A sample file into which lies are written.
 class Forgery {
  public:
-  explicit Forgery(Quantization quantization) : bytes_(SampleBytes(quantization)) {
+  explicit Forgery(Quantization quantization, SampleKind kind = SampleKind::kPlain)
+      : bytes_(SampleBytes(quantization, kind)) {
     std::memcpy(&header_, bytes_.span().data(), sizeof(header_));
   }
 
@@ -101,6 +103,7 @@ struct Lie {
   std::string answer;  // part of the message
   absl::StatusCode code = absl::StatusCode::kDataLoss;
   Quantization quantization = Quantization::kF32;
+  SampleKind kind = SampleKind::kPlain;
 
   friend void PrintTo(const Lie& lie, std::ostream* out) { *out << lie.name; }
 };
@@ -108,7 +111,7 @@ struct Lie {
 class LieTest : public ::testing::TestWithParam<Lie> {};
 
 TEST_P(LieTest, IsNamed) {
-  Forgery forgery(GetParam().quantization);
+  Forgery forgery(GetParam().quantization, GetParam().kind);
   ASSERT_TRUE(forgery.Open().ok()) << forgery.Open();
   GetParam().tell(forgery);
   const absl::Status status = forgery.Open();
@@ -333,6 +336,73 @@ INSTANTIATE_TEST_SUITE_P(
             },
             "field 4 of a schema of 4 fields"}),
     LieName);
+
+constexpr size_t kRankAt = 0;
+constexpr size_t kScalesAt = 4;    // two of them
+constexpr size_t kFactorsAt = 12;  // two for each of four fields
+
+// Of the field matrix, as f32 at `at`.
+Lie MatrixLie(const char* name, size_t at, float number, std::string answer) {
+  return {name,
+          [at, number](Forgery& f) { f.Put(f.section(SectionType::kFieldMatrix) + at, number); },
+          std::move(answer),
+          absl::StatusCode::kDataLoss,
+          Quantization::kF32,
+          SampleKind::kFieldWeighted};
+}
+
+Lie RankLie(const char* name, uint32_t rank, std::string answer) {
+  return {name,
+          [rank](Forgery& f) { f.Put(f.section(SectionType::kFieldMatrix) + kRankAt, rank); },
+          std::move(answer),
+          absl::StatusCode::kDataLoss,
+          Quantization::kF32,
+          SampleKind::kFieldWeighted};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    InTheFieldMatrix, LieTest,
+    ::testing::Values(
+        RankLie("RankZero", 0, "section field matrix at offset 960: the rank is 0, not 1 to 16"),
+        RankLie("RankTooLarge", 17, "the rank is 17, not 1 to 16"),
+        RankLie("RankThatWouldOverflow", 0xffffffff, "the rank is 4294967295"),
+        RankLie("RankOfFewerNumbers", 1, "24 bytes left over"),
+        RankLie("RankOfMoreNumbers", 3, "ends early"),
+        Lie{"RankTimesK",
+            [](Forgery& f) {
+              // The matrix is looked at before the rows, which these lies make too few.
+              f.header().k = 200;
+              f.header().row_stride_bytes = 832;
+            },
+            "rank 2 times k = 200 is more than 256", absl::StatusCode::kDataLoss,
+            Quantization::kF32, SampleKind::kFieldWeighted},
+        MatrixLie("ScaleNan", kScalesAt, std::nanf(""), "scale 0 is not finite"),
+        MatrixLie("LastScaleInfinite", kScalesAt + 4, INFINITY, "scale 1 is not finite"),
+        MatrixLie("FactorNan", kFactorsAt, std::nanf(""), "factor 0 of field 0 is not finite"),
+        MatrixLie("LastFactorInfinite", kFactorsAt + 28, -INFINITY,
+                  "factor 1 of field 3 is not finite"),
+        MatrixLie("FactorWhoseSquareOverflows", kFactorsAt + 20, 3e19F,
+                  "factor 1 of field 2 squared, times its scale, is not finite"),
+        Lie{"MatrixThatMayBeSkipped",
+            [](Forgery& f) {
+              f.ChangeEntry(SectionType::kFieldMatrix, [](auto& e) { e.flags = 0; });
+            },
+            "section field matrix at offset 960: it is not flagged as required",
+            absl::StatusCode::kDataLoss, Quantization::kF32, SampleKind::kFieldWeighted},
+        Lie{"MatrixThatIsCut",
+            [](Forgery& f) {
+              f.ChangeEntry(SectionType::kFieldMatrix, [](auto& e) { e.size -= 4; });
+            },
+            "ends early", absl::StatusCode::kDataLoss, Quantization::kF32,
+            SampleKind::kFieldWeighted}),
+    LieName);
+
+// What a program from before field-weighted models makes of one.
+TEST(EvolutionTest, AReaderThatDoesNotKnowTheFieldMatrixRefusesIt) {
+  Forgery forgery(Quantization::kF32, SampleKind::kFieldWeighted);
+  forgery.ChangeEntry(SectionType::kFieldMatrix, [](auto& entry) { entry.type = 99; });
+  EXPECT_EQ(forgery.Open().code(), absl::StatusCode::kUnimplemented) << forgery.Open();
+}
 
 TEST(EvolutionTest, AnUnknownOptionalSectionIsSkipped) {
   Forgery forgery(Quantization::kF32);

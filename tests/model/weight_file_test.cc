@@ -100,6 +100,21 @@ INSTANTIATE_TEST_SUITE_P(EveryQuantization, WeightFileTest,
                                            Quantization::kInt8),
                          [](const auto& instance) { return std::string(Name(instance.param)); });
 
+TEST(WeightFileOpenTest, TellsPlainFromFieldWeightedModels) {
+  const AlignedBytes plain = SampleBytes(Quantization::kF16);
+  const auto plain_file = WeightFile::FromBytes(plain.span()).value();
+  EXPECT_FALSE(plain_file->field_matrix().has_value());
+  EXPECT_EQ(plain_file->folded_k(), 3U);
+  const AlignedBytes weighted = SampleBytes(Quantization::kF16, SampleKind::kFieldWeighted);
+  const auto file = WeightFile::FromBytes(weighted.span()).value();
+  EXPECT_EQ(file->field_matrix(),
+            SampleOptions(Quantization::kF16, SampleKind::kFieldWeighted).field_matrix);
+  EXPECT_EQ(file->folded_k(), 6U);
+  EXPECT_EQ(file->info().k, 3U);
+  for (const Golden& golden : file->goldens())
+    EXPECT_NEAR(ScoreCells(*file, golden.cells).value(), golden.score, 1e-6);
+}
+
 TEST(WeightFileOpenTest, OpensAFileThatThenMayGoAway) {
   const std::string path = ::testing::TempDir() + "weight_file_test_open.fmw";
   ASSERT_TRUE(WriteSampleFile(Quantization::kF32, path).ok());

@@ -52,6 +52,33 @@ TEST_F(WeightWriterTest, LeavesTheFileAndNothingElse) {
   EXPECT_THAT(Files(), ElementsAre("a.fmw"));
 }
 
+TEST_F(WeightWriterTest, TheMatrixOfAFieldWeightedModelIsThatOfItsOptions) {
+  const WeightFileOptions options = SampleOptions(Quantization::kF32, SampleKind::kFieldWeighted);
+  ASSERT_TRUE(WeightWriter(options).Finish(Path("a.fmw")).ok());
+  const auto file = WeightFile::Open(Path("a.fmw"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->field_matrix(), options.field_matrix);
+  EXPECT_EQ((*file)->folded_k(), 6U);
+}
+
+TEST_F(WeightWriterTest, RefusesAMatrixThatNoReaderWouldTake) {
+  const auto message = [&](auto change) {
+    WeightFileOptions options = SampleOptions(Quantization::kF32, SampleKind::kFieldWeighted);
+    change(*options.field_matrix);
+    const std::string said = Message(WeightWriter(options).Finish(Path("a.fmw")));
+    EXPECT_THAT(Files(), IsEmpty());
+    return said;
+  };
+  EXPECT_THAT(message([](FieldMatrix& matrix) { matrix = {}; }),
+              HasSubstr("field matrix: the rank is 0"));
+  EXPECT_THAT(message([](FieldMatrix& matrix) { matrix.factors.pop_back(); }),
+              HasSubstr("field matrix: 2 scales and 7 factors"));
+  EXPECT_THAT(message([](FieldMatrix& matrix) {
+                matrix.scales[1] = std::numeric_limits<float>::infinity();
+              }),
+              HasSubstr("field matrix: scale 1 is not finite"));
+}
+
 TEST_F(WeightWriterTest, TheSameModelGivesTheSameBytes) {
   ASSERT_TRUE(WriteSampleFile(Quantization::kInt8, Path("a.fmw")).ok());
   ASSERT_TRUE(WriteSampleFile(Quantization::kInt8, Path("b.fmw")).ok());

@@ -77,6 +77,23 @@ TEST(AverageTest, EveryFeatureOfAnyModelComesOnce) {
   EXPECT_THAT(values, testing::UnorderedElementsAre("a1", "a2", "u1"));
 }
 
+TEST(AverageTest, OnlyModelsOfOneFieldMatrixAreAveraged) {
+  const SmallModel plain = {.rows = {{"ad", "a1", 1.0F, {2.0F, 0.0F}, 30}}};
+  SmallModel weighted = plain;
+  weighted.field_matrix =
+      model::FieldMatrix{.rank = 1, .scales = {2.0F}, .factors = {1.0F, 0.5F, 0.25F}};
+  SmallModel other = weighted;
+  other.field_matrix->factors[2] = -0.25F;
+  EXPECT_EQ(Refusal(weighted, weighted), "");
+  EXPECT_EQ(AveragedRows({Open(weighted), Open(weighted)}, {1.0, 1.0}).field_matrix(),
+            weighted.field_matrix);
+  EXPECT_THAT(Refusal(plain, weighted), HasSubstr("model 2 cannot be averaged with the first: it "
+                                                  "is field-weighted"));
+  EXPECT_THAT(Refusal(weighted, plain), HasSubstr("it is not field-weighted"));
+  EXPECT_THAT(Refusal(weighted, other), HasSubstr("its field matrix differs"));
+  EXPECT_THAT(Refusal(weighted, other, Start::kIgnore), HasSubstr("its field matrix differs"));
+}
+
 TEST(AverageTest, AModelWithItselfIsThatModel) {
   const auto file =
       Open({.rows = {{"user", "u1", 0.3F, {0.1F, 0.7F}, 7}, {"ad", "a1", -0.2F, {0.4F, 0.9F}, 3}},

@@ -84,6 +84,20 @@ TEST_P(PackTest, TheScorerFindsTheScoresOfTheTrainer) {
   EXPECT_LT(report->max_error, 1e-6);
 }
 
+TEST_P(PackTest, TheScorerFindsTheScoresOfAFieldWeightedModel) {
+  parameters_.field_matrix =
+      model::FieldMatrix{.rank = 2,
+                         .scales = {1.5F, -0.75F},
+                         .factors = {1.0F, 0.5F, -0.25F, 2.0F, 0.75F, -1.0F, 1.25F, 0.5F}};
+  const std::shared_ptr<const model::WeightFile> file = PackAndOpen();
+  EXPECT_EQ(file->field_matrix(), parameters_.field_matrix);
+  const std::unique_ptr<TableScorer> scorer = *TableScorer::Create(file);
+  const absl::StatusOr<GoldenReport> report = CheckGoldens(*scorer);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->goldens, 32U);
+  EXPECT_LT(report->max_error, 1e-6);
+}
+
 TEST_P(PackTest, EveryRowStandsUnderItsName) {
   const std::shared_ptr<const model::WeightFile> file = PackAndOpen();
   EXPECT_EQ(file->info().rows_count, data_.vocabulary.size());
@@ -123,6 +137,15 @@ TEST_F(PackTest, GoldensCoverMissingAndUnknownValues) {
   EXPECT_TRUE(has_missing);
   EXPECT_TRUE(has_unseen);
   EXPECT_TRUE(has_empty_row);
+}
+
+TEST_F(PackTest, AFieldMatrixThatDoesNotFitIsRefused) {
+  parameters_.field_matrix =
+      model::FieldMatrix{.rank = 1, .scales = {1.0F}, .factors = {1.0F, 1.0F, 1.0F}};
+  const absl::Status status = Pack({}, data_, parameters_, {}, prefix_ + ".fmw");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(std::string(status.message()),
+            "field matrix: 1 scales and 3 factors, but rank 1 and 4 fields take 1 and 4");
 }
 
 TEST_F(PackTest, ValuesThatDoNotFitAreRefused) {

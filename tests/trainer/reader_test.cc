@@ -248,7 +248,30 @@ TEST_F(ReaderTest, RefusesMalformedLibsvm) {
   EXPECT_EQ(Problem(kLibsvm, "1 3:x\n", ".libsvm"), ":1: '3:x' is not id:value");
   EXPECT_EQ(Problem(kLibsvm, "1 3:0.5 7:", ".libsvm"), ":1: '7:' is not id:value");
   EXPECT_THAT(Problem(kLibsvm, "3:1 7:1\n", ".libsvm"), StartsWith(":1: label '3:1'"));
-  EXPECT_THAT(Problem(kTwoColumns, "1 3:1\n", ".libsvm"), HasSubstr("exactly one field"));
+}
+
+TEST_F(ReaderTest, ReadsLibsvmFeaturesByTheirPlaceInTheLineWhenTheSchemaHasFields) {
+  constexpr const char* kFields = R"({fields: [
+    {name: user, value_type: integer},
+    {name: price, kind: numeric},
+    {name: app, side: item}]})";
+  EXPECT_THAT(Rows(kFields, "1 7:1 100:0.5 203:1\n0 8 100:2 word\n", ".libsvm"),
+              ElementsAre(Cells{"7", "0.5", "203"}, Cells{"8", "2", "word"}));
+  EXPECT_EQ(Problem(kFields, "1 7 100:0.5 203\n1 7 203\n", ".libsvm"),
+            ":2: there are 2 features, but the schema has 3 fields, each for the feature in its "
+            "place");
+  EXPECT_EQ(Problem(kFields, "1 7 100:0.5 203 9\n", ".libsvm"),
+            ":1: '9' is one feature more than the 3 of the schema");
+  EXPECT_THAT(Problem(kFields, "1 7:2 100:0.5 203\n", ".libsvm"),
+              HasSubstr("field 'user' is not weighted"));
+}
+
+TEST_F(ReaderTest, RefusesVectorsInSparseFiles) {
+  for (const char* extension : {".libsvm", ".libffm"}) {
+    EXPECT_THAT(
+        Problem("{fields: [{name: a, kind: dense_vector, dimension: 2}]}", "1 3:1\n", extension),
+        HasSubstr("field 'a' is a dense_vector"));
+  }
 }
 
 TEST_F(ReaderTest, ReadsLibffmFieldsByTheirPositionInTheSchema) {

@@ -58,6 +58,20 @@ TEST_P(RewriteTest, RowsAreReencodedAndGoldensFollowTheRowsAsStored) {
   }
 }
 
+TEST_P(RewriteTest, AFieldMatrixIsTakenOverAndGoldensAreWeighted) {
+  SmallModel weighted = Model();
+  weighted.field_matrix = model::FieldMatrix{
+      .rank = 2, .scales = {3.0F, -0.5F}, .factors = {1.0F, 0.5F, -0.5F, 2.0F, 1.0F, 1.0F}};
+  const auto file = Open(weighted);
+  const std::string path = FreshPath();
+  ASSERT_TRUE(Quantize(file, GetParam(), path).ok());
+  const auto written = *model::WeightFile::Open(path);
+  EXPECT_EQ(written->field_matrix(), weighted.field_matrix);
+  EXPECT_NEAR(written->goldens()[0].score,
+              -1.5 + 0.3 - 0.2 + (3.0 * -0.5 - 0.5 * 1.0) * (0.1 * 0.4 + 0.7 * 0.9), 0.02);
+  EXPECT_LT(CheckGoldens(**TableScorer::Create(written))->max_error, 1e-6);
+}
+
 TEST_P(RewriteTest, RowsThatAreRewrittenTwiceDoNotChangeAgain) {
   const std::string path = FreshPath();
   const std::string again = FreshPath();

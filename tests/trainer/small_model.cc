@@ -41,6 +41,7 @@ std::shared_ptr<const model::WeightFile> Open(const SmallModel& small) {
   options.k = 2;
   options.w0 = small.w0;
   options.schema = SmallSchema();
+  options.field_matrix = small.field_matrix;
   options.with_names = small.with_names;
   options.training_rows = small.training_rows;
   model::WeightWriter writer(options);

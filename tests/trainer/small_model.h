@@ -28,6 +28,7 @@ struct SmallModel {
   std::string start = "by key, seed 1";  // "": the metadata do not say
   bool with_names = true;
   model::Quantization quantization = model::Quantization::kF32;
+  std::optional<model::FieldMatrix> field_matrix{};
 };
 
 // Fields user (string, context), ad (string, item, minimum count 2) and price (number, item).

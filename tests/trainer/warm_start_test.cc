@@ -40,10 +40,10 @@ class WarmStartTest : public ::testing::Test {
  protected:
   ~WarmStartTest() override { std::filesystem::remove(path_); }
 
-  absl::StatusOr<TrainingData> Read(const WarmStart& start, uint32_t k = 2) {
+  absl::StatusOr<TrainingData> Read(const WarmStart& start, const ModelShape& shape = {.k = 2}) {
     std::ofstream(path_) << "click\tuser\tad\tprice\n"
                             "1\tu1\ta1\t1\n0\tu3\ta2\t2\n0\tu3\ta3\t3\n";
-    return ReadTrainingData(path_, schema_, {.warm_start = &start, .k = k});
+    return ReadTrainingData(path_, schema_, {.warm_start = &start, .shape = shape});
   }
 
   // The row of the feature in what was learned last.
@@ -122,20 +122,42 @@ TEST_F(WarmStartTest, AFeatureOfTheEarlierModelIsNotRareAgain) {
   EXPECT_EQ(data->vocabulary.Find(SmallKey("ad", "never seen"), 1), rare);
 }
 
+TEST_F(WarmStartTest, GoesOnFromTheFieldMatrix) {
+  SmallModel yesterday = Yesterday();
+  yesterday.field_matrix = model::FieldMatrix{
+      .rank = 2, .scales = {1.5F, -0.5F}, .factors = {0.1F, 0.2F, 0.3F, 0.4F, 0.5F, 0.6F}};
+  const WarmStart start{.file = Open(yesterday)};
+  const auto data = Read(start, {.k = 2, .rank = 2});
+  ASSERT_TRUE(data.ok()) << data.status();
+  std::vector<uint8_t> fields;
+  for (size_t row = 0; row < data->vocabulary.size(); ++row)
+    fields.push_back(data->vocabulary[row].field);
+  Learner learner({.k = 2, .field = {.rank = 2}}, data->vocabulary.keys(), data->examples.labels,
+                  {}, {.of_rows = fields, .count = 3});
+  SetParameters(start, data->vocabulary, learner);
+  EXPECT_EQ(learner.parameters().field_matrix, yesterday.field_matrix);
+}
+
 TEST_F(WarmStartTest, SaysWhyAModelIsNoneToGoOnFrom) {
-  const auto problem = [&](const WarmStart& start, uint32_t k = 2) {
-    return std::string(Read(start, k).status().message());
+  const auto problem = [&](const WarmStart& start, const ModelShape& shape = {.k = 2}) {
+    return std::string(Read(start, shape).status().message());
   };
-  EXPECT_THAT(problem({.file = Open(Yesterday())}, 4), HasSubstr("give --k 2"));
+  EXPECT_THAT(problem({.file = Open(Yesterday())}, {.k = 4}), HasSubstr("give --k 2"));
+  EXPECT_THAT(problem({.file = Open(Yesterday())}, {.k = 2, .rank = 3}),
+              HasSubstr("give --kind fm"));
+  SmallModel weighted = Yesterday();
+  weighted.field_matrix =
+      model::FieldMatrix{.rank = 1, .scales = {1.0F}, .factors = {1.0F, 1.0F, 1.0F}};
+  EXPECT_THAT(problem({.file = Open(weighted)}), HasSubstr("give --kind fwfm --rank 1"));
   SmallModel nameless = Yesterday();
   nameless.with_names = false;
   EXPECT_THAT(problem({.file = Open(nameless)}), HasSubstr("no names"));
   const auto others =
       ParseSchemaYaml("{label: click, fields: [{name: user, side: context}]}", "s.yaml").value();
-  EXPECT_FALSE(FeaturesOf({.file = Open(Yesterday())}, others, 2).ok());
+  EXPECT_FALSE(FeaturesOf({.file = Open(Yesterday())}, others, {.k = 2}).ok());
   TrainingSchema regression = schema_;
   regression.task = model::Task::kRegression;
-  EXPECT_THAT(FeaturesOf({.file = Open(Yesterday())}, regression, 2).status().ToString(),
+  EXPECT_THAT(FeaturesOf({.file = Open(Yesterday())}, regression, {.k = 2}).status().ToString(),
               HasSubstr("task"));
 }
 

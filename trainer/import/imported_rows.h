@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "model/feature_schema.h"
+#include "model/field_matrix.h"
 #include "trainer/import/feature_map.h"
 #include "trainer/import/imported_model.h"
 #include "trainer/row_table.h"
@@ -21,6 +23,7 @@ class ImportedRows : public RowTable {
                                                               const model::FeatureSchema& schema);
 
   double w0() const override { return model_.w0; }
+  const std::optional<model::FieldMatrix>& field_matrix() const override { return field_matrix_; }
   absl::Status ForEach(Visit visit) const override;
   bool Find(uint64_t key, FeatureRow& row) const override;
 
@@ -34,6 +37,7 @@ class ImportedRows : public RowTable {
   ImportedModel model_;
   FeatureMap map_;
   absl::flat_hash_map<uint64_t, size_t> by_key_;
+  const std::optional<model::FieldMatrix> field_matrix_{};  // no other tool has any
 };
 
 }  // namespace fmserve::trainer
