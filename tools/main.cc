@@ -11,7 +11,7 @@ namespace fmserve::tools {
 namespace {
 
 constexpr AddCommand* kCommands[] = {
-    AddTrain,  AddEval,     AddPredict,  AddExplain,    AddInspect, AddVerify,   AddExport,
+    AddTrain, AddTune, AddEval,     AddPredict,  AddExplain,    AddInspect, AddVerify,   AddExport,
     AddImport, AddQuantize, AddPrune,    AddAverage,    AddDiff,    AddPatch,    AddCatalogue,
     AddTopK,   AddPublish,  AddStatus,   AddVersions,   AddReload,  AddRollback, AddPin,
     AddUnpin,  AddApprove,  AddReject,   AddGateReport, AddHistory, AddRequest,  AddLoad,

@@ -13,8 +13,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/format.h"
@@ -23,28 +21,15 @@
 #include "tools/quantization_option.h"
 #include "tools/train_options.h"
 #include "tools/train_report.h"
+#include "tools/train_steps.h"
 #include "trainer/dataset.h"
 #include "trainer/fit.h"
 #include "trainer/gibbs.h"
-#include "trainer/pack.h"
-#include "trainer/schema_yaml.h"
-#include "trainer/table_scorer.h"
 
 namespace fmserve::tools {
 namespace {
 
 constexpr double kMaxMeansLossPercent = 0.5;
-
-// Calls read(options) with a progress bar.
-template <typename Read>
-auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, Read read) {
-  Progress progress(absl::StrCat("reading ", path), 0);
-  trainer::ReadOptions options;
-  options.seed = arguments.fit.learner.seed;
-  options.negatives = arguments.fit.learner.negatives;
-  options.progress = [&](uint64_t rows) { progress.Update(rows); };
-  return read(options);
-}
 
 absl::StatusOr<trainer::FitResult> FitWithProgress(const TrainArguments& arguments,
                                                    const trainer::TrainingData& data,
@@ -62,7 +47,16 @@ absl::StatusOr<trainer::FitResult> FitWithProgress(const TrainArguments& argumen
           [&](const trainer::EpochReport& report) {
             progress.Clear();
             std::cerr << EpochText(options.learner.task, report) << "\n";
+          },
+      .resumed =
+          [&](const trainer::EpochReport& last) {
+            std::cerr << absl::StrFormat("goes on behind epoch %d of %s\n", last.epoch,
+                                         arguments.checkpoint.path);
           }};
+  if (!gibbs && !arguments.checkpoint.path.empty()) {
+    return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer,
+                        arguments.checkpoint);
+  }
   if (!gibbs) return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer);
   std::vector<uint8_t> fields;
   for (size_t row = 0; row < data.vocabulary.size(); ++row)
@@ -89,17 +83,6 @@ absl::Status CheckMeans(const trainer::FitResult& result) {
       figures, kMaxMeansLossPercent));
 }
 
-// Opens the file that was written as a server would, and scores its goldens.
-absl::StatusOr<trainer::GoldenReport> CheckFile(const std::string& path) {
-  const absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
-      model::WeightFile::Open(path);
-  if (!file.ok()) return file.status();
-  const absl::StatusOr<std::unique_ptr<trainer::TableScorer>> scorer =
-      trainer::TableScorer::Create(*file);
-  if (!scorer.ok()) return scorer.status();
-  return trainer::CheckGoldens(**scorer);
-}
-
 // Hours of training must not end in a folder that is not there.
 absl::Status CheckFolderOf(const std::string& out) {
   const std::filesystem::path folder = std::filesystem::path(out).parent_path();
@@ -107,69 +90,29 @@ absl::Status CheckFolderOf(const std::string& out) {
   return absl::ErrnoToStatus(errno, absl::StrCat(out, ": cannot write to its folder"));
 }
 
-absl::Status CheckTask(const TrainArguments& arguments, model::Task task) {
-  const trainer::FitOptions& fit = arguments.fit;
-  if (task == model::Task::kBinary && arguments.method == kGibbs)
-    return absl::InvalidArgumentError("--method gibbs: only of a regression");
-  if (task == model::Task::kBinary) return absl::OkStatus();
-  if (fit.learner.negatives < 1.0)
-    return absl::InvalidArgumentError("--negatives: only a binary task has them");
-  if (fit.stop_on == trainer::StopMetric::kAuc)
-    return absl::InvalidArgumentError("--stop-on auc: only a binary task has an AUC");
-  return absl::OkStatus();
-}
-
 // Reads, learns, writes and checks.
 absl::StatusOr<Json> Train(TrainArguments& arguments) {
   if (absl::Status status = CheckFolderOf(arguments.out); !status.ok()) return status;
-  absl::StatusOr<trainer::TrainingSchema> schema = trainer::ReadSchemaYaml(arguments.schema);
-  if (!schema.ok()) return schema.status();
-  if (absl::Status status = CheckTask(arguments, schema->task); !status.ok()) return status;
-  arguments.fit.learner.task = arguments.pack.task = schema->task;
-  TrainRun run{.schema = *std::move(schema), .data = {}, .read_seconds = 0.0, .fit = {}};
-
-  const absl::Time start = absl::Now();
-  auto data =
-      ReadWithProgress(arguments.train, arguments, [&](const trainer::ReadOptions& options) {
-        return trainer::ReadTrainingData(arguments.train, run.schema, options);
-      });
-  if (!data.ok()) return data.status();
-  run.data = *std::move(data);
-  run.read_seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  std::cerr << absl::StrFormat("read %s: %d rows, %d features, %.1f s\n", arguments.train,
-                               run.data.examples.size(), run.data.vocabulary.size(),
-                               run.read_seconds);
-  std::optional<trainer::Examples> valid;
-  if (!arguments.valid.empty()) {
-    auto examples =
-        ReadWithProgress(arguments.valid, arguments, [&](const trainer::ReadOptions& options) {
-          return trainer::ReadExamples(arguments.valid, run.schema, run.data, options);
-        });
-    if (!examples.ok()) return examples.status();
-    valid = *std::move(examples);
+  if (!arguments.checkpoint.path.empty()) {
+    const absl::Status status = CheckFolderOf(arguments.checkpoint.path);
+    if (!status.ok()) return status;
   }
-
+  absl::StatusOr<TrainRun> run = ReadRows(arguments);
+  if (!run.ok()) return run.status();
   absl::StatusOr<trainer::FitResult> fit =
-      FitWithProgress(arguments, run.data, valid ? &*valid : nullptr);
+      FitWithProgress(arguments, run->data, run->valid ? &*run->valid : nullptr);
   if (!fit.ok()) return fit.status();
-  run.fit = *std::move(fit);
-  if (run.fit.best_epoch == 0) {
+  run->fit = *std::move(fit);
+  if (run->fit.best_epoch == 0) {
     return absl::AbortedError(
         "the loss is not finite; try a smaller --learning-rate, and "
         "transforms (log, standardise, buckets) for fields with large numbers");
   }
-  if (absl::Status status = CheckMeans(run.fit); !status.ok()) return status;
-  arguments.pack.created_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
-  const absl::Status written = trainer::Pack(arguments.pack, run.data, run.fit.parameters,
-                                             TrainMetadata(arguments, run), arguments.out);
-  if (!written.ok()) return written;
-  const absl::StatusOr<trainer::GoldenReport> goldens = CheckFile(arguments.out);
-  if (!goldens.ok()) {
-    return absl::InternalError(absl::StrCat(
-        arguments.out,
-        " was written, but does not read as it should: ", std::string(goldens.status().message())));
-  }
-  return TrainSummary(arguments, run, *goldens);
+  if (absl::Status status = CheckMeans(run->fit); !status.ok()) return status;
+  const absl::StatusOr<trainer::GoldenReport> goldens = WriteModel(arguments, *run);
+  if (!goldens.ok()) return goldens.status();
+  if (!arguments.checkpoint.path.empty()) unlink(arguments.checkpoint.path.c_str());
+  return TrainSummary(arguments, *run, *goldens);
 }
 
 int RunTrain(TrainArguments arguments) {
@@ -203,9 +146,6 @@ void AddTrain(CLI::App& app, int& exit_code) {
       ->required()
       ->type_name("M.fmw");
   command->add_option("--name", arguments->pack.model_name, "Name of the model")
-      ->capture_default_str();
-  command->add_option("--kind", arguments->kind, "Kind of model")
-      ->check(CLI::IsMember({"fm"}))
       ->capture_default_str();
   AddMethodOptions(*command, *arguments);
   AddQuantizationOption(*command, "--quantization", arguments->pack.quantization,

@@ -1,8 +1,11 @@
 #include "tools/train_options.h"
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <map>
 #include <string>
+
+#include "tools/duration_option.h"
 
 namespace fmserve::tools {
 namespace {
@@ -11,6 +14,17 @@ constexpr const char* kSgdOptions = "Options of --method sgd";
 constexpr const char* kGibbsOptions = "Options of --method gibbs";
 
 CLI::Range Positive() { return {1e-30, 1e30}; }
+
+void AddCheckpointOptions(CLI::App& command, TrainArguments& arguments) {
+  CLI::Option* const checkpoint =
+      command
+          .add_option("--checkpoint", arguments.checkpoint.path,
+                      "Keep here what it takes to go on after a kill, until the model is written")
+          ->type_name("FILE");
+  AddDurationOption(command, "--checkpoint-every", arguments.checkpoint_every,
+                    "Write it after an epoch when so much time has passed; after each if not given")
+      ->needs(checkpoint);
+}
 
 void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
   trainer::FitOptions& fit = arguments.fit;
@@ -60,6 +74,7 @@ void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
   command.add_option("--threads", learner.threads, "Threads; one alone repeats itself bit by bit")
       ->check(CLI::Range(1U, 1024U))
       ->capture_default_str();
+  AddCheckpointOptions(command, arguments);
 }
 
 void AddGibbsOptions(CLI::App& command, trainer::GibbsOptions& gibbs) {
@@ -84,6 +99,9 @@ void RefuseOptionsOfOtherMethods(const CLI::App& command, const std::string& met
 
 void AddMethodOptions(CLI::App& command, TrainArguments& arguments) {
   trainer::LearnerOptions& learner = arguments.fit.learner;
+  command.add_option("--kind", arguments.kind, "Kind of model")
+      ->check(CLI::IsMember({"fm"}))
+      ->capture_default_str();
   command
       .add_option("--method", arguments.method,
                   "sgd: steps along the gradient. gibbs: of a regression; draws from the posterior")
@@ -111,6 +129,8 @@ void AddMethodOptions(CLI::App& command, TrainArguments& arguments) {
     if (k->count() > 0) arguments.gibbs.k = given.k;
     if (init_stddev->count() > 0) arguments.gibbs.init_stddev = given.init_stddev;
     arguments.gibbs.seed = given.seed;
+    arguments.checkpoint.every_seconds =
+        std::chrono::duration<double>(arguments.checkpoint_every).count();
   });
 }
 

@@ -10,7 +10,7 @@ class App;
 
 namespace fmserve::tools {
 
-// --method, and the options of each. Giving one that the method does not have is wrong usage.
+// --kind, --method, and the options of each method. Giving one that the method does not have is wrong usage.
 // `arguments` must outlive the parsing.
 void AddMethodOptions(CLI::App& command, TrainArguments& arguments);
 

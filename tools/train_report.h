@@ -2,12 +2,15 @@
 #ifndef FMSERVE_TOOLS_TRAIN_REPORT_H_
 #define FMSERVE_TOOLS_TRAIN_REPORT_H_
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "model/golden.h"
 #include "model/types.h"
 #include "tools/json_output.h"
 #include "trainer/dataset.h"
+#include "trainer/examples.h"
 #include "trainer/fit.h"
 #include "trainer/gibbs.h"
 #include "trainer/pack.h"
@@ -28,6 +31,8 @@ struct TrainArguments {
   std::string method = kSgd;
   trainer::FitOptions fit;
   trainer::GibbsOptions gibbs;
+  trainer::CheckpointOptions checkpoint{};  // path "": none
+  std::chrono::milliseconds checkpoint_every{0};
   trainer::PackOptions pack;
   bool no_names = false;
   bool json = false;
@@ -36,6 +41,7 @@ struct TrainArguments {
 struct TrainRun {
   trainer::TrainingSchema schema;
   trainer::TrainingData data;
+  std::optional<trainer::Examples> valid{};
   double read_seconds = 0.0;  // of the training data
   trainer::FitResult fit;
 };

@@ -178,13 +178,26 @@ FmView Learner::View() {
           .factors = factors_.data()};
 }
 
-double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
-  if (order_.size() != examples.size()) {
-    order_.resize(examples.size());
+void Learner::Shuffle(size_t examples) {
+  if (order_.size() != examples) {
+    order_.resize(examples);
     std::iota(order_.begin(), order_.end(), 0U);
   }
   std::shuffle(order_.begin(), order_.end(), random_);
+}
 
+std::vector<std::span<std::byte>> Learner::State() {
+  return {std::as_writable_bytes(std::span(&learning_rate_, 1)),
+          std::as_writable_bytes(std::span(&w0_, 1)), std::as_writable_bytes(std::span(linear_)),
+          std::as_writable_bytes(std::span(factors_))};
+}
+
+void Learner::SkipEpochs(uint32_t epochs, size_t examples) {
+  for (uint32_t epoch = 0; epoch < epochs; ++epoch) Shuffle(examples);
+}
+
+double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
+  Shuffle(examples.size());
   const FmView fm = View();
   Epoch epoch{.examples = examples, .order = order_};
   std::vector<double> losses(options_.threads);
