@@ -309,7 +309,7 @@ int RunTune(TuneArguments arguments) {
   return kDone;
 }
 
-void AddInputOptions(CLI::App& command, TuneArguments& arguments) {
+void AddTuneInputs(CLI::App& command, TuneArguments& arguments) {
   command.add_option("--space", arguments.space, "Options to search, and among what")
       ->required()
       ->type_name("SPACE.yaml");
@@ -398,7 +398,7 @@ void AddTune(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<TuneArguments>();
   CLI::App* command = app.add_subcommand(
       "tune", "Search for the options of fm train that do best on validation rows.");
-  AddInputOptions(*command, *arguments);
+  AddTuneInputs(*command, *arguments);
   AddSearchOptions(*command, *arguments);
   AddModelOptions(*command, *arguments);
   command->footer(

@@ -12,7 +12,7 @@ import unittest
 import zipfile
 
 FM = shutil.which("fm")
-COMMANDS = ["train", "eval", "predict", "explain", "inspect", "verify", "export", "import"]
+COMMANDS = ["train", "tune", "eval", "predict", "explain", "inspect", "verify", "export", "import"]
 SCHEMA = """\
 task: binary
 label: click
