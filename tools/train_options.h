@@ -10,8 +10,8 @@ class App;
 
 namespace fmserve::tools {
 
-// --kind, --method, and the options of each method. Giving one that the method does not have is wrong usage.
-// `arguments` must outlive the parsing.
+// --kind, --method, and the options of each method. Giving one that the method does not have is
+// wrong usage. `arguments` must outlive the parsing.
 void AddMethodOptions(CLI::App& command, TrainArguments& arguments);
 
 }  // namespace fmserve::tools

@@ -2,11 +2,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -38,7 +41,9 @@ namespace fmserve::tools {
 namespace {
 
 constexpr uint32_t kMaxWorkers = 256;
-constexpr uint32_t kSmallestWindow = 8;  // so that few workers all find the same
+// Of jobs (search.h): wide enough for a long job beside short ones, and the same for few workers.
+constexpr uint32_t kSmallestWindow = 32;
+constexpr uint32_t kWindowPerWorker = 4;
 constexpr size_t kShownTrials = 20;
 constexpr uint64_t kMebibyte = uint64_t{1} << 20;
 
@@ -171,7 +176,7 @@ absl::StatusOr<std::vector<trainer::TrialResult>> SearchTrials(const TuneArgumen
       .rungs = static_cast<uint32_t>(tuning.plan.rung_epochs.size()),
       .reduction = arguments.reduction,
       .workers = workers,
-      .window = std::max(kSmallestWindow, 2 * workers),
+      .window = std::max(kSmallestWindow, kWindowPerWorker * workers),
       .larger_is_better = tuning.larger_is_better};
   Teller teller(tuning);
   const trainer::SearchCallbacks callbacks = {
@@ -258,8 +263,8 @@ absl::StatusOr<Json> Tune(const TuneArguments& arguments) {
   absl::StatusOr<TrainRun> run = ReadRows(tuning.plan.base);
   if (!run.ok()) return run.status();
   tuning.run = *std::move(run);
-  absl::StatusOr<Journal> journal = Journal::Open(arguments.out + "/journal.jsonl",
-                                                  IdentityOfSearch(arguments, *space, tuning));
+  absl::StatusOr<Journal> journal =
+      Journal::Open(arguments.out + "/journal.jsonl", IdentityOfSearch(arguments, *space, tuning));
   if (!journal.ok()) return journal.status();
   const size_t known = journal->size();
   if (known > 0) std::cerr << "goes on behind " << known << " results of an earlier run\n";

@@ -157,8 +157,8 @@ HeadJson MakeHead(const RunIdentity& identity, const FitResult& so_far, Learner&
 }
 
 absl::Status Damaged(const std::string& path, std::string_view what) {
-  return absl::DataLossError(absl::StrCat(path, ": no checkpoint, or a damaged one: ",
-                                          std::string(what), "; remove it to begin anew"));
+  return absl::DataLossError(absl::StrCat(
+      path, ": no checkpoint, or a damaged one: ", std::string(what), "; remove it to begin anew"));
 }
 
 absl::Status CheckIdentity(const std::string& path, const RunIdentity& identity,
@@ -170,10 +170,9 @@ absl::Status CheckIdentity(const std::string& path, const RunIdentity& identity,
   if (names.empty()) return absl::OkStatus();
   // Other options mean another start; what else changes it (names of values) has no name above.
   if (names.size() > 1 && names.back() == kStart) names.pop_back();
-  return absl::FailedPreconditionError(
-      absl::StrCat(path, " is the checkpoint of a training that differs in ",
-                   absl::StrJoin(names, ", "),
-                   "; run with the same to go on with it, or remove it to begin anew"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      path, " is the checkpoint of a training that differs in ", absl::StrJoin(names, ", "),
+      "; run with the same to go on with it, or remove it to begin anew"));
 }
 
 // Throws HeadJson::exception where the head is not as it was written.
@@ -186,9 +185,9 @@ absl::StatusOr<FitResult> ReadHead(const std::string& path, const HeadJson& head
   for (const HeadJson& epoch : head.at("epochs")) result.epochs.push_back(EpochOf(epoch));
   result.best_epoch = head.at("best_epoch").get<uint32_t>();
   if (result.epochs.size() > max_epochs) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path, " has ", result.epochs.size(), " epochs, more than --epochs ", max_epochs,
-        "; give more, or remove it to begin anew"));
+    return absl::FailedPreconditionError(absl::StrCat(path, " has ", result.epochs.size(),
+                                                      " epochs, more than --epochs ", max_epochs,
+                                                      "; give more, or remove it to begin anew"));
   }
   if (result.epochs.empty() || result.best_epoch > result.epochs.size())
     return Damaged(path, "its epochs");
@@ -211,7 +210,8 @@ bool ReadBody(const HeadJson& head, uint64_t file_bytes, Learner& learner, FitRe
   if (parameters.k > model::kMaxK || rows > file_bytes / sizeof(float) / (parameters.k + 1))
     return false;
   return reader.Read(std::as_writable_bytes(std::span(&parameters.w0, 1))) &&
-         reader.ReadArray(rows, parameters.w) && reader.ReadArray(rows * parameters.k, parameters.v);
+         reader.ReadArray(rows, parameters.w) &&
+         reader.ReadArray(rows * parameters.k, parameters.v);
 }
 
 }  // namespace

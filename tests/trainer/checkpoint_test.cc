@@ -148,7 +148,8 @@ TEST_F(CheckpointTest, WhatDiffersIsNamed) {
   EXPECT_TRUE(absl::IsFailedPrecondition(other_rows.status()));
   EXPECT_THAT(std::string(other_rows.status().message()), HasSubstr("differs in training rows;"));
   keys_[3] = 7;  // another value: its factors start elsewhere
-  EXPECT_THAT(std::string(UpTo(9, &valid_).status().message()), HasSubstr("differs in parameters at the start;"));
+  EXPECT_THAT(std::string(UpTo(9, &valid_).status().message()),
+              HasSubstr("differs in parameters at the start;"));
   keys_[3] = 103;
   EXPECT_THAT(std::string(UpTo(1, &valid_).status().message()),
               HasSubstr("has 2 epochs, more than --epochs 1"));

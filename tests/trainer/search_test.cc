@@ -98,26 +98,23 @@ TEST(SearchTest, ALargerMetricMayBeTheBetterOne) {
 
 TEST(SearchTest, EndsWithTheFirstError) {
   std::atomic<int> runs = 0;
-  const auto found = RunSearch(
-      Options(2), {.known = [](const TrialJob&) { return std::optional<TrialResult>(); },
-                   .run = [&](const TrialJob& job) -> absl::StatusOr<TrialResult> {
-                     if (++runs > 5) return absl::ResourceExhaustedError("disk full");
-                     return Outcome(job);
-                   },
-                   .finished = [](const TrialResult&) { return absl::OkStatus(); }});
+  const auto found =
+      RunSearch(Options(2), {.known = [](const TrialJob&) { return std::optional<TrialResult>(); },
+                             .run = [&](const TrialJob& job) -> absl::StatusOr<TrialResult> {
+                               if (++runs > 5) return absl::ResourceExhaustedError("disk full");
+                               return Outcome(job);
+                             },
+                             .finished = [](const TrialResult&) { return absl::OkStatus(); }});
   EXPECT_EQ(found.status(), absl::ResourceExhaustedError("disk full"));
   EXPECT_LE(runs, 7);
 }
 
 TEST(SearchTest, AResultThatCannotBeKeptIsAnError) {
-  const auto found =
-      RunSearch(Options(2), {.known = [](const TrialJob&) { return std::optional<TrialResult>(); },
-                             .run = [](const TrialJob& job) -> absl::StatusOr<TrialResult> {
-                               return Outcome(job);
-                             },
-                             .finished = [](const TrialResult&) {
-                               return absl::UnavailableError("no journal");
-                             }});
+  const auto found = RunSearch(
+      Options(2),
+      {.known = [](const TrialJob&) { return std::optional<TrialResult>(); },
+       .run = [](const TrialJob& job) -> absl::StatusOr<TrialResult> { return Outcome(job); },
+       .finished = [](const TrialResult&) { return absl::UnavailableError("no journal"); }});
   EXPECT_EQ(found.status(), absl::UnavailableError("no journal"));
 }
 

@@ -27,9 +27,9 @@ std::string CheckpointShelf::PathOf(uint32_t trial) const {
 
 void CheckpointShelf::Put(uint32_t trial, uint32_t rung, std::optional<double> loss) {
   if (loss) {
-    trials_[trial] = {.rung = rung, .loss = *loss};
+    kept_[trial] = {.rung = rung, .loss = *loss, .bytes = BytesOfFile(PathOf(trial))};
   } else {
-    trials_.erase(trial);
+    kept_.erase(trial);
     Remove(trial);
   }
   Tidy();
@@ -37,13 +37,18 @@ void CheckpointShelf::Put(uint32_t trial, uint32_t rung, std::optional<double> l
 
 void CheckpointShelf::Tidy() {
   std::set<std::pair<double, uint32_t>> by_loss;
-  for (const auto& [trial, paused] : trials_) by_loss.emplace(paused.loss, trial);
+  for (const auto& [trial, kept] : kept_) by_loss.emplace(kept.loss, trial);
   uint64_t kept_bytes = 0;
   bool best = true;
   for (const auto& [loss, trial] : by_loss) {
-    kept_bytes += BytesOfFile(PathOf(trial));
-    const bool goes_on = trials_[trial].rung < last_rung_ && kept_bytes <= limit_bytes_;
-    if (!best && !goes_on) Remove(trial);
+    const Kept& kept = kept_[trial];
+    const bool goes_on = kept.rung < last_rung_ && kept_bytes + kept.bytes <= limit_bytes_;
+    if (best || goes_on) {
+      kept_bytes += kept.bytes;
+    } else {
+      kept_.erase(trial);
+      Remove(trial);
+    }
     best = false;
   }
 }

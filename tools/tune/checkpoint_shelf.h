@@ -25,9 +25,10 @@ class CheckpointShelf {
   void KeepBest();
 
  private:
-  struct Paused {
+  struct Kept {
     uint32_t rung = 0;
     double loss = 0.0;
+    uint64_t bytes = 0;
   };
 
   void Tidy();
@@ -36,7 +37,7 @@ class CheckpointShelf {
   std::string folder_;
   uint64_t limit_bytes_;
   uint32_t last_rung_;
-  std::map<uint32_t, Paused> trials_;
+  std::map<uint32_t, Kept> kept_;  // by trial
 };
 
 }  // namespace fmserve::tools

@@ -34,9 +34,9 @@ class SpaceParser {
       if (!status_.ok()) return status_;
       const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
       if (TypeOfTrialOption(name) == OptionType::kUnknown) {
-        Fail(entry.first, absl::StrCat("no option ", model::Quote(name),
-                                       " that trials may differ in; there are ",
-                                       TrialOptionNames()));
+        Fail(entry.first,
+             absl::StrCat("no option ", model::Quote(name),
+                          " that trials may differ in; there are ", TrialOptionNames()));
       } else if (!names.insert(name).second) {
         Fail(entry.first, absl::StrCat("'", name, "' is given twice"));
       } else {
@@ -113,8 +113,7 @@ class SpaceParser {
     }
     if (keys.count("min") == 0 || keys.count("max") == 0)
       return Fail(node, absl::StrCat(name, ": a range has min and max"));
-    if (!(dimension.min < dimension.max))
-      Fail(node, absl::StrCat(name, ": max must be above min"));
+    if (!(dimension.min < dimension.max)) Fail(node, absl::StrCat(name, ": max must be above min"));
     if (dimension.log_scale && !(dimension.min > 0.0))
       Fail(node, absl::StrCat(name, ": min must be above 0 on a logarithmic scale"));
   }
@@ -141,14 +140,13 @@ double Uniform(std::mt19937_64& random) { return static_cast<double>(random() >>
 std::string Draw(const SearchDimension& dimension, std::mt19937_64& random) {
   const double u = Uniform(random);
   if (!dimension.choices.empty()) {
-    return dimension.choices[static_cast<size_t>(
-        u * static_cast<double>(dimension.choices.size()))];
+    return dimension
+        .choices[static_cast<size_t>(u * static_cast<double>(dimension.choices.size()))];
   }
   // A whole number stands for all that is rounded down to it.
   const double above = dimension.whole ? dimension.max + 1.0 : dimension.max;
-  const double value = dimension.log_scale
-                           ? dimension.min * std::pow(above / dimension.min, u)
-                           : dimension.min + u * (above - dimension.min);
+  const double value = dimension.log_scale ? dimension.min * std::pow(above / dimension.min, u)
+                                           : dimension.min + u * (above - dimension.min);
   if (dimension.whole) {
     return absl::StrFormat("%.0f", std::clamp(std::floor(value), dimension.min, dimension.max));
   }

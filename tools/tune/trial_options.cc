@@ -14,16 +14,10 @@ namespace fmserve::tools {
 namespace {
 
 // Seed, epochs, threads and what is best are the search's own.
-constexpr std::string_view kTrialOptions[] = {"kind",
-                                              "k",
-                                              "learning-rate",
-                                              "l2-linear",
-                                              "l2-factors",
-                                              "init-stddev",
-                                              "init-accumulator",
-                                              "step-decay",
-                                              "negatives",
-                                              "patience"};
+constexpr std::string_view kTrialOptions[] = {
+    "kind",       "k",           "learning-rate",    "l2-linear",
+    "l2-factors", "init-stddev", "init-accumulator", "step-decay",
+    "negatives",  "patience"};
 
 bool IsTrialOption(std::string_view name) {
   return std::find(std::begin(kTrialOptions), std::end(kTrialOptions), name) !=
@@ -37,8 +31,7 @@ OptionType TypeOfTrialOption(std::string_view name) {
   TrainArguments arguments;
   CLI::App app;
   AddMethodOptions(app, arguments);
-  const std::string type =
-      app.get_option(absl::StrCat("--", std::string(name)))->get_type_name();
+  const std::string type = app.get_option(absl::StrCat("--", std::string(name)))->get_type_name();
   if (absl::StartsWith(type, "UINT")) return OptionType::kWholeNumber;
   return absl::StartsWith(type, "FLOAT") ? OptionType::kNumber : OptionType::kText;
 }

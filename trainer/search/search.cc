@@ -71,8 +71,8 @@ class Search {
 
   // The first that nobody has taken; null if there is none.
   Slot* FirstFree() {
-    const auto it = std::find_if(window_.begin(), window_.end(),
-                                 [](const Slot& slot) { return !slot.taken; });
+    const auto it =
+        std::find_if(window_.begin(), window_.end(), [](const Slot& slot) { return !slot.taken; });
     return it == window_.end() ? nullptr : &*it;
   }
 
@@ -91,8 +91,7 @@ class Search {
       absl::StatusOr<TrialResult> result = callbacks_.run(job);
       lock.lock();
       // A slot stays where it is until it has a result.
-      const absl::Status status =
-          result.ok() ? callbacks_.finished(*result) : result.status();
+      const absl::Status status = result.ok() ? callbacks_.finished(*result) : result.status();
       if (status.ok()) slot->result = *std::move(result);
       if (status_.ok()) status_ = status;
       changed_.notify_all();
