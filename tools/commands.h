@@ -13,6 +13,7 @@ namespace fmserve::tools {
 using AddCommand = void(CLI::App& app, int& exit_code);
 
 AddCommand AddTrain;
+AddCommand AddTune;
 AddCommand AddEval;
 AddCommand AddReport;
 AddCommand AddPredict;

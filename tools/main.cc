@@ -11,11 +11,11 @@ namespace fmserve::tools {
 namespace {
 
 constexpr AddCommand* kCommands[] = {
-    AddTrain,    AddEval,      AddReport,   AddPredict, AddExplain,  AddInspect,    AddVerify,
-    AddExport,   AddImport,    AddQuantize, AddPrune,   AddAverage,  AddCalibrate,  AddDiff,
-    AddPatch,    AddCatalogue, AddTopK,     AddPublish, AddStatus,   AddVersions,   AddReload,
-    AddRollback, AddPin,       AddUnpin,    AddApprove, AddReject,   AddGateReport, AddHistory,
-    AddRequest,  AddLoad,      AddLog,      AddJoin,    AddGenerate, AddCompletion,
+    AddTrain,   AddTune,     AddEval,      AddReport,   AddPredict, AddExplain,  AddInspect,
+    AddVerify,  AddExport,   AddImport,    AddQuantize, AddPrune,   AddAverage,  AddCalibrate,
+    AddDiff,    AddPatch,    AddCatalogue, AddTopK,     AddPublish, AddStatus,   AddVersions,
+    AddReload,  AddRollback, AddPin,       AddUnpin,    AddApprove, AddReject,   AddGateReport,
+    AddHistory, AddRequest,  AddLoad,      AddLog,      AddJoin,    AddGenerate, AddCompletion,
 };
 
 // An answer that a full disk has cut short is none.

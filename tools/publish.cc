@@ -17,6 +17,7 @@
 #include "tools/format.h"
 #include "tools/json_output.h"
 #include "tools/progress.h"
+#include "tools/s3_options.h"
 
 namespace fmserve::tools {
 namespace {
@@ -83,26 +84,6 @@ absl::StatusOr<loader::Manifest> PublishWeights(const PublishArguments& argument
 
 absl::StatusOr<loader::Manifest> PublishItems(const PublishArguments& arguments) {
   return loader::PublishCatalogue(arguments.path, arguments.options);
-}
-
-// What is not given is found where the AWS tools find it.
-void AddS3Options(CLI::App& command, s3::ClientOptions& options) {
-  const std::string group = "Stores in S3 (else: environment and profile, as for the AWS tools)";
-  command.add_option("--endpoint-url", options.endpoint_url, "Server that speaks S3, if not AWS")
-      ->type_name("URL")
-      ->group(group);
-  command.add_option("--region", options.region, "Region")->type_name("NAME")->group(group);
-  command.add_option("--ca-file", options.ca_file, "Certificates to trust, in PEM")
-      ->type_name("FILE")
-      ->group(group);
-  command.add_option("--profile", options.profile, "Profile of ~/.aws to take credentials from")
-      ->type_name("NAME")
-      ->group(group);
-  command
-      .add_flag_callback(
-          "--path-style", [&options] { options.addressing = s3::Addressing::kPath; },
-          "The bucket stands in the path of URLs; it does anyway with --endpoint-url")
-      ->group(group);
 }
 
 void AddStoreOptions(CLI::App& command, PublishArguments& arguments) {

@@ -13,52 +13,36 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/format.h"
 #include "tools/json_output.h"
 #include "tools/progress.h"
 #include "tools/quantization_option.h"
-#include "tools/rewrite_command.h"
 #include "tools/train_options.h"
 #include "tools/train_report.h"
+#include "tools/train_steps.h"
 #include "trainer/dataset.h"
 #include "trainer/fit.h"
 #include "trainer/gibbs.h"
-#include "trainer/pack.h"
-#include "trainer/schema_yaml.h"
-#include "trainer/table_scorer.h"
+#include "trainer/warm_start.h"
 
 namespace fmserve::tools {
 namespace {
 
 constexpr double kMaxMeansLossPercent = 0.5;
 
-trainer::ModelShape ShapeOf(const TrainArguments& arguments) {
-  return {.k = arguments.fit.learner.k, .rank = arguments.fit.learner.field.rank};
-}
-
-// Calls read(options) with a progress bar.
-template <typename Read>
-auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, const TrainRun& run,
-                      Read read) {
-  Progress progress(absl::StrCat("reading ", path), 0);
-  trainer::ReadOptions options;
-  options.warm_start = run.warm_start ? &*run.warm_start : nullptr;
-  options.shape = ShapeOf(arguments);
-  options.seed = arguments.fit.learner.seed;
-  options.negatives = arguments.fit.learner.negatives;
-  options.progress = [&](uint64_t rows) { progress.Update(rows); };
-  return read(options);
-}
-
 absl::StatusOr<trainer::FitResult> FitWithProgress(const TrainArguments& arguments,
-                                                   const trainer::TrainingData& data,
-                                                   const trainer::Examples* valid) {
+                                                   const TrainRun& run) {
+  const trainer::TrainingData& data = run.data;
+  const trainer::Examples* const valid = run.valid ? &*run.valid : nullptr;
   const size_t rows = data.examples.size();
-  const trainer::FitOptions& options = arguments.fit;
+  trainer::FitOptions options = arguments.fit;
+  if (run.warm_start) {
+    options.start = [&run](trainer::Learner& learner) {
+      trainer::SetParameters(*run.warm_start, run.data.vocabulary, learner);
+    };
+  }
   const bool gibbs = arguments.method == kGibbs;
   const uint64_t epochs =
       gibbs ? uint64_t{arguments.gibbs.burn_in} + arguments.gibbs.draws : options.epochs;
@@ -70,15 +54,21 @@ absl::StatusOr<trainer::FitResult> FitWithProgress(const TrainArguments& argumen
           [&](const trainer::EpochReport& report) {
             progress.Clear();
             std::cerr << EpochText(options.learner.task, report) << "\n";
+          },
+      .resumed =
+          [&](const trainer::EpochReport& last) {
+            std::cerr << absl::StrFormat("goes on behind epoch %d of %s\n", last.epoch,
+                                         arguments.checkpoint.path);
           }};
-  std::vector<uint8_t> fields;
-  for (size_t row = 0; row < data.vocabulary.size(); ++row)
-    fields.push_back(data.vocabulary[row].field);
-  if (!gibbs) {
-    return trainer::Fit(options, data.vocabulary.keys(), data.examples, valid, observer,
-                        {.of_rows = fields, .count = data.schema.size()});
-  }
-  return trainer::SampleGibbs(arguments.gibbs, fields, data.examples, valid, observer);
+  const std::vector<uint8_t> fields = data.vocabulary.fields();
+  if (gibbs) return trainer::SampleGibbs(arguments.gibbs, fields, data.examples, valid, observer);
+  const std::vector<uint64_t> keys = data.vocabulary.keys();
+  const trainer::FitData fit_data = {.keys = keys,
+                                     .train = data.examples,
+                                     .valid = valid,
+                                     .fields = {.of_rows = fields, .count = data.schema.size()}};
+  if (arguments.checkpoint.path.empty()) return trainer::Fit(options, fit_data, observer);
+  return trainer::Fit(options, fit_data, observer, arguments.checkpoint);
 }
 
 // What a server can serve of a Bayesian model must be nearly as good as that.
@@ -100,17 +90,6 @@ absl::Status CheckMeans(const trainer::FitResult& result) {
       figures, kMaxMeansLossPercent));
 }
 
-// Opens the file that was written as a server would, and scores its goldens.
-absl::StatusOr<trainer::GoldenReport> CheckFile(const std::string& path) {
-  const absl::StatusOr<std::shared_ptr<const model::WeightFile>> file =
-      model::WeightFile::Open(path);
-  if (!file.ok()) return file.status();
-  const absl::StatusOr<std::unique_ptr<trainer::TableScorer>> scorer =
-      trainer::TableScorer::Create(*file);
-  if (!scorer.ok()) return scorer.status();
-  return trainer::CheckGoldens(**scorer);
-}
-
 // Hours of training must not end in a folder that is not there.
 absl::Status CheckFolderOf(const std::string& out) {
   const std::filesystem::path folder = std::filesystem::path(out).parent_path();
@@ -118,94 +97,28 @@ absl::Status CheckFolderOf(const std::string& out) {
   return absl::ErrnoToStatus(errno, absl::StrCat(out, ": cannot write to its folder"));
 }
 
-absl::Status CheckFits(const TrainArguments& arguments, const trainer::TrainingSchema& schema) {
-  const trainer::FitOptions& fit = arguments.fit;
-  const model::Task task = schema.task;
-  if (arguments.kind == kFieldWeightedFm && schema.features.size() < 2) {
-    return absl::InvalidArgumentError(absl::StrCat(arguments.schema,
-                                                   ": --kind fwfm weighs fields, and there is one; "
-                                                   "if all lines of a libsvm file have the same "
-                                                   "columns, give each a field of its own"));
-  }
-  if (task == model::Task::kBinary && arguments.method == kGibbs)
-    return absl::InvalidArgumentError("--method gibbs: only of a regression");
-  if (task == model::Task::kBinary) return absl::OkStatus();
-  if (fit.learner.negatives < 1.0)
-    return absl::InvalidArgumentError("--negatives: only a binary task has them");
-  if (fit.stop_on == trainer::StopMetric::kAuc)
-    return absl::InvalidArgumentError("--stop-on auc: only a binary task has an AUC");
-  return absl::OkStatus();
-}
-
-// The model to go on from, and what the learner is to take of it.
-absl::Status OpenWarmStart(TrainArguments& arguments, TrainRun& run) {
-  if (arguments.warm_start.empty()) return absl::OkStatus();
-  const absl::StatusOr<ParentFile> file = OpenParent(arguments.warm_start);
-  if (!file.ok()) return file.status();
-  run.warm_start = {.file = file->file, .unseen = arguments.unseen_weights};
-  const absl::Status fits =
-      trainer::FeaturesOf(*run.warm_start, run.schema, ShapeOf(arguments)).status();
-  if (!fits.ok()) {
-    return absl::Status(fits.code(), absl::StrCat(arguments.warm_start, ": ", fits.message()));
-  }
-  arguments.fit.start = [&run](trainer::Learner& learner) {
-    trainer::SetParameters(*run.warm_start, run.data.vocabulary, learner);
-  };
-  return absl::OkStatus();
-}
-
 // Reads, learns, writes and checks.
 absl::StatusOr<Json> Train(TrainArguments& arguments) {
   if (absl::Status status = CheckFolderOf(arguments.out); !status.ok()) return status;
-  absl::StatusOr<trainer::TrainingSchema> schema = trainer::ReadSchemaYaml(arguments.schema);
-  if (!schema.ok()) return schema.status();
-  if (absl::Status status = CheckFits(arguments, *schema); !status.ok()) return status;
-  arguments.fit.learner.task = arguments.pack.task = schema->task;
-  TrainRun run{.schema = *std::move(schema), .data = {}, .read_seconds = 0.0, .fit = {}};
-  if (absl::Status status = OpenWarmStart(arguments, run); !status.ok()) return status;
-
-  const absl::Time start = absl::Now();
-  auto data =
-      ReadWithProgress(arguments.train, arguments, run, [&](const trainer::ReadOptions& options) {
-        return trainer::ReadTrainingData(arguments.train, run.schema, options);
-      });
-  if (!data.ok()) return data.status();
-  run.data = *std::move(data);
-  run.read_seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  std::cerr << absl::StrFormat("read %s: %d rows, %d features, %.1f s\n", arguments.train,
-                               run.data.examples.size(), run.data.vocabulary.size(),
-                               run.read_seconds);
-  std::optional<trainer::Examples> valid;
-  if (!arguments.valid.empty()) {
-    auto examples =
-        ReadWithProgress(arguments.valid, arguments, run, [&](const trainer::ReadOptions& options) {
-          return trainer::ReadExamples(arguments.valid, run.schema, run.data, options);
-        });
-    if (!examples.ok()) return examples.status();
-    valid = *std::move(examples);
+  if (!arguments.checkpoint.path.empty()) {
+    const absl::Status status = CheckFolderOf(arguments.checkpoint.path);
+    if (!status.ok()) return status;
   }
-
-  absl::StatusOr<trainer::FitResult> fit =
-      FitWithProgress(arguments, run.data, valid ? &*valid : nullptr);
+  absl::StatusOr<TrainRun> run = ReadRows(arguments);
+  if (!run.ok()) return run.status();
+  absl::StatusOr<trainer::FitResult> fit = FitWithProgress(arguments, *run);
   if (!fit.ok()) return fit.status();
-  run.fit = *std::move(fit);
-  if (run.fit.best_epoch == 0) {
+  run->fit = *std::move(fit);
+  if (run->fit.best_epoch == 0) {
     return absl::AbortedError(
         "the loss is not finite; try a smaller --learning-rate, and "
         "transforms (log, standardise, buckets) for fields with large numbers");
   }
-  if (absl::Status status = CheckMeans(run.fit); !status.ok()) return status;
-  arguments.pack.created_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
-  const absl::Status written = trainer::Pack(arguments.pack, run.data, run.fit.parameters,
-                                             TrainMetadata(arguments, run), arguments.out);
-  if (!written.ok()) return written;
-  const absl::StatusOr<trainer::GoldenReport> goldens = CheckFile(arguments.out);
-  if (!goldens.ok()) {
-    return absl::InternalError(absl::StrCat(
-        arguments.out,
-        " was written, but does not read as it should: ", std::string(goldens.status().message())));
-  }
-  return TrainSummary(arguments, run, *goldens);
+  if (absl::Status status = CheckMeans(run->fit); !status.ok()) return status;
+  const absl::StatusOr<trainer::GoldenReport> goldens = WriteModel(arguments, *run);
+  if (!goldens.ok()) return goldens.status();
+  if (!arguments.checkpoint.path.empty()) unlink(arguments.checkpoint.path.c_str());
+  return TrainSummary(arguments, *run, *goldens);
 }
 
 int RunTrain(TrainArguments arguments) {

@@ -1,9 +1,12 @@
 #include "tools/train_options.h"
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
+
+#include "tools/duration_option.h"
 
 namespace fmserve::tools {
 namespace {
@@ -14,6 +17,17 @@ constexpr const char* kFieldOptions = "Options of --kind fwfm";
 constexpr uint32_t kDefaultRank = 3;
 
 CLI::Range Positive() { return {1e-30, 1e30}; }
+
+void AddCheckpointOptions(CLI::App& command, TrainArguments& arguments) {
+  CLI::Option* const checkpoint =
+      command
+          .add_option("--checkpoint", arguments.checkpoint.path,
+                      "Keep here what it takes to go on after a kill, until the model is written")
+          ->type_name("FILE");
+  AddDurationOption(command, "--checkpoint-every", arguments.checkpoint_every,
+                    "Write it after an epoch when so much time has passed; after each if not given")
+      ->needs(checkpoint);
+}
 
 void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
   trainer::FitOptions& fit = arguments.fit;
@@ -80,6 +94,7 @@ void AddSgdOptions(CLI::App& command, TrainArguments& arguments) {
   command.add_option("--threads", learner.threads, "Threads; one alone repeats itself bit by bit")
       ->check(CLI::Range(1U, 1024U))
       ->capture_default_str();
+  AddCheckpointOptions(command, arguments);
 }
 
 void AddGibbsOptions(CLI::App& command, trainer::GibbsOptions& gibbs) {
@@ -170,6 +185,8 @@ void AddLearningOptions(CLI::App& command, TrainArguments& arguments) {
     if (k->count() > 0) arguments.gibbs.k = given.k;
     if (init_stddev->count() > 0) arguments.gibbs.init_stddev = given.init_stddev;
     arguments.gibbs.seed = given.seed;
+    arguments.checkpoint.every_seconds =
+        std::chrono::duration<double>(arguments.checkpoint_every).count();
   });
 }
 

@@ -2,6 +2,7 @@
 #ifndef FMSERVE_TOOLS_TRAIN_REPORT_H_
 #define FMSERVE_TOOLS_TRAIN_REPORT_H_
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "model/types.h"
 #include "tools/json_output.h"
 #include "trainer/dataset.h"
+#include "trainer/examples.h"
 #include "trainer/fit.h"
 #include "trainer/gibbs.h"
 #include "trainer/pack.h"
@@ -34,6 +36,8 @@ struct TrainArguments {
   std::string method = kSgd;
   trainer::FitOptions fit;
   trainer::GibbsOptions gibbs;
+  trainer::CheckpointOptions checkpoint{};  // path "": none
+  std::chrono::milliseconds checkpoint_every{0};
   trainer::PackOptions pack;
   bool no_names = false;
   bool json = false;
@@ -42,6 +46,7 @@ struct TrainArguments {
 struct TrainRun {
   trainer::TrainingSchema schema;
   trainer::TrainingData data;
+  std::optional<trainer::Examples> valid{};
   double read_seconds = 0.0;  // of the training data
   std::optional<trainer::WarmStart> warm_start{};
   trainer::FitResult fit;

@@ -58,6 +58,10 @@ FieldWeightedView FieldParameters::View(const FmView& fm, float learning_rate) {
           .e = e_.data()};
 }
 
+std::vector<std::span<std::byte>> FieldParameters::State() {
+  return {std::as_writable_bytes(std::span(u_)), std::as_writable_bytes(std::span(e_))};
+}
+
 model::FieldMatrix FieldParameters::matrix() const {
   model::FieldMatrix matrix{.rank = rank_};
   for (uint32_t r = 0; r < rank_; ++r)

@@ -40,6 +40,9 @@ class FieldParameters {
 
   model::FieldMatrix matrix() const;
 
+  // All that steps change (Learner::State).
+  std::vector<std::span<std::byte>> State();
+
  private:
   const uint32_t rank_;
   const size_t fields_count_;

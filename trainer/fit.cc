@@ -3,6 +3,10 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <utility>
+
+#include "trainer/checkpoint.h"
 
 namespace fmserve::trainer {
 namespace {
@@ -34,37 +38,102 @@ double Badness(StopMetric metric, model::Task task, const Metrics& valid) {
   return metric == StopMetric::kAuc ? -valid.auc.value_or(0.0) : Loss(task, valid);
 }
 
-}  // namespace
+// A training under way.
+class Training {
+ public:
+  Training(const FitOptions& options, const FitData& data, const FitObserver& observer)
+      : options_(options),
+        train_(data.train),
+        valid_(data.valid),
+        observer_(observer),
+        learner_(options.learner, data.keys, train_.labels, train_.weights, data.fields) {
+    if (options.start) options.start(learner_);
+  }
 
-FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const Examples& train,
-              const Examples* valid, const FitObserver& observer, const RowFields& fields) {
-  const model::Task task = options.learner.task;
-  Learner learner(options.learner, keys, train.labels, train.weights, fields);
-  if (options.start) options.start(learner);
-  FitResult result;
-  double best_loss = std::numeric_limits<double>::infinity();
-  for (uint32_t epoch = 1; epoch <= options.epochs; ++epoch) {
-    EpochReport report = RunEpoch(epoch, train, observer, learner);
+  // Goes on behind the epochs of `result`, whose learner is learner().
+  void GoOn(FitResult result) {
+    result_ = std::move(result);
+    if (result_.best_epoch == 0) return;
+    const EpochReport& best = result_.best();
+    best_ = valid_ == nullptr ? best.train_loss : BadnessOf(best);
+    if (result_.best_epoch == epochs()) result_.parameters = learner_.parameters();
+    if (observer_.resumed) observer_.resumed(result_.epochs.back());
+  }
+
+  bool Done() const {
+    return result_.diverged || epochs() >= options_.epochs ||
+           epochs() - result_.best_epoch >= options_.patience;
+  }
+
+  void RunEpoch() {
+    EpochReport report = trainer::RunEpoch(epochs() + 1, train_, observer_, learner_);
     double loss = report.train_loss;
     // Parameters without a finite loss have no predictions worth validating.
-    if (valid != nullptr && std::isfinite(report.train_loss)) {
-      report.valid = Validate(task, *valid, learner);
-      loss = Badness(options.stop_on, task, *report.valid);
+    if (valid_ != nullptr && std::isfinite(report.train_loss)) {
+      report.valid = Validate(options_.learner.task, *valid_, learner_);
+      loss = BadnessOf(report);
     }
-    const bool finite = std::isfinite(report.train_loss) && std::isfinite(loss);
-    report.best = finite && (valid == nullptr || loss < best_loss);
+    result_.diverged = !std::isfinite(report.train_loss) || !std::isfinite(loss);
+    report.best = !result_.diverged && (valid_ == nullptr || loss < best_);
     if (report.best) {
-      best_loss = loss;
-      result.best_epoch = epoch;
+      best_ = loss;
+      result_.best_epoch = report.epoch;
       // Without validation only the last epoch counts.
-      if (valid != nullptr || epoch == options.epochs) result.parameters = learner.parameters();
+      if (valid_ != nullptr || report.epoch == options_.epochs) {
+        result_.parameters = learner_.parameters();
+      }
     }
-    result.epochs.push_back(report);
-    if (observer.epoch_done) observer.epoch_done(report);
-    if (!finite && valid == nullptr) result.best_epoch = 0;
-    if (!finite || epoch - result.best_epoch >= options.patience) break;
+    result_.epochs.push_back(report);
+    if (observer_.epoch_done) observer_.epoch_done(report);
+    if (result_.diverged && valid_ == nullptr) result_.best_epoch = 0;
   }
-  return result;
+
+  Learner& learner() { return learner_; }
+  FitResult& result() { return result_; }
+
+ private:
+  uint32_t epochs() const { return static_cast<uint32_t>(result_.epochs.size()); }
+  double BadnessOf(const EpochReport& report) const {
+    return Badness(options_.stop_on, options_.learner.task, *report.valid);
+  }
+
+  const FitOptions& options_;
+  const Examples& train_;
+  const Examples* valid_;
+  const FitObserver& observer_;
+  Learner learner_;
+  FitResult result_;
+  double best_ = std::numeric_limits<double>::infinity();
+};
+
+}  // namespace
+
+FitResult Fit(const FitOptions& options, const FitData& data, const FitObserver& observer) {
+  Training training(options, data, observer);
+  while (!training.Done()) training.RunEpoch();
+  return std::move(training.result());
+}
+
+absl::StatusOr<FitResult> Fit(const FitOptions& options, const FitData& data,
+                              const FitObserver& observer, const CheckpointOptions& checkpoint) {
+  Training training(options, data, observer);
+  const RunIdentity identity = IdentityOf(options, data.train, data.valid, training.learner());
+  absl::StatusOr<std::optional<FitResult>> left = ReadCheckpoint(
+      checkpoint.path, identity, options.epochs, data.train.size(), training.learner());
+  if (!left.ok()) return left.status();
+  if (left->has_value()) training.GoOn(**std::move(left));
+  Clock::time_point written = Clock::now();
+  while (!training.Done()) {
+    training.RunEpoch();
+    const double seconds = std::chrono::duration<double>(Clock::now() - written).count();
+    if (training.result().diverged || (seconds < checkpoint.every_seconds && !training.Done()))
+      continue;
+    const absl::Status status =
+        WriteCheckpoint(checkpoint.path, identity, training.result(), training.learner());
+    if (!status.ok()) return status;
+    written = Clock::now();
+  }
+  return std::move(training.result());
 }
 
 }  // namespace fmserve::trainer

@@ -6,8 +6,10 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "trainer/examples.h"
 #include "trainer/learner.h"
 #include "trainer/metrics.h"
@@ -40,24 +42,44 @@ struct EpochReport {
 struct FitObserver {
   std::function<void(uint32_t epoch, size_t examples)> progress;  // examples done in this epoch
   std::function<void(const EpochReport&)> epoch_done;
+  std::function<void(const EpochReport& last)> resumed{};  // behind this epoch of a checkpoint
 };
 
 struct FitResult {
   Parameters parameters;  // of the best epoch
   std::vector<EpochReport> epochs;
   uint32_t best_epoch = 0;
+  bool diverged = false;  // the loss of the last epoch is no finite number
 
   const EpochReport& best() const { return epochs[best_epoch - 1]; }
 };
 
-// Trains features with these keys (Learner) on `train` and keeps the parameters after the epoch
-// with the best metric on `valid`; with no `valid` runs all epochs and keeps the last. Without an
-// AUC (all labels of `valid` are alike) no epoch is better than another. Stops early when the loss
-// is no longer a finite number: FitResult then ends in that epoch, and best_epoch is 0 if none
-// before was validated. `train` is not empty; epochs >= 1. Callbacks may be empty. `fields`: of a
-// field-weighted model.
-FitResult Fit(const FitOptions& options, std::span<const uint64_t> keys, const Examples& train,
-              const Examples* valid, const FitObserver& observer, const RowFields& fields = {});
+// What is learned from; all must outlive the call.
+struct FitData {
+  std::span<const uint64_t> keys;   // of the features, by row (Learner)
+  const Examples& train;            // not empty
+  const Examples* valid = nullptr;  // null: all epochs are run, and the last one is kept
+  RowFields fields{};               // of a field-weighted model
+};
+
+// Trains on data.train and keeps the parameters after the epoch with the best metric on data.valid.
+// Without an AUC (all labels of `valid` are alike) no epoch is better than another. Stops early
+// when the loss is no longer a finite number: FitResult then ends in that epoch, and best_epoch is
+// 0 if none before was validated. epochs >= 1. Callbacks may be empty.
+FitResult Fit(const FitOptions& options, const FitData& data, const FitObserver& observer);
+
+// Where training leaves what it takes to go on after it was killed (checkpoint.h).
+struct CheckpointOptions {
+  std::string path;
+  double every_seconds = 0.0;  // after an epoch, if so much time has passed since the last one
+};
+
+// The same, from where the checkpoint is, if there is one: with one thread the result is, bit by
+// bit, that of a training that nobody interrupted. Epochs, patience and threads may differ from
+// those of the run that wrote it. Leaves a checkpoint now and then and behind the last epoch, but
+// none of a loss that is not finite. Errors of ReadCheckpoint and WriteCheckpoint.
+absl::StatusOr<FitResult> Fit(const FitOptions& options, const FitData& data,
+                              const FitObserver& observer, const CheckpointOptions& checkpoint);
 
 }  // namespace fmserve::trainer
 

@@ -205,13 +205,30 @@ FieldWeightedView Learner::FieldView() {
   return field_->View(View(), decay_ * static_cast<float>(options_.field.learning_rate));
 }
 
-double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
-  if (order_.size() != examples.size()) {
-    order_.resize(examples.size());
+void Learner::Shuffle(size_t examples) {
+  if (order_.size() != examples) {
+    order_.resize(examples);
     std::iota(order_.begin(), order_.end(), 0U);
   }
   std::shuffle(order_.begin(), order_.end(), random_);
+}
 
+std::vector<std::span<std::byte>> Learner::State() {
+  std::vector<std::span<std::byte>> state = {
+      std::as_writable_bytes(std::span(&decay_, 1)), std::as_writable_bytes(std::span(&w0_, 1)),
+      std::as_writable_bytes(std::span(linear_)), std::as_writable_bytes(std::span(factors_))};
+  if (field_) {
+    for (const std::span<std::byte> part : field_->State()) state.push_back(part);
+  }
+  return state;
+}
+
+void Learner::SkipEpochs(uint32_t epochs, size_t examples) {
+  for (uint32_t epoch = 0; epoch < epochs; ++epoch) Shuffle(examples);
+}
+
+double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
+  Shuffle(examples.size());
   Epoch epoch{.examples = examples, .order = order_};
   const double loss = field_ ? RunThreads(FieldView(), options_.threads, epoch, progress)
                              : RunThreads(View(), options_.threads, epoch, progress);

@@ -14,6 +14,7 @@
 #ifndef FMSERVE_TRAINER_LEARNER_H_
 #define FMSERVE_TRAINER_LEARNER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -83,9 +84,18 @@ class Learner {
 
   Parameters parameters() const;
 
+  // All that epochs change, but for the order of examples: copied into a learner that was made from
+  // the same arguments, after SkipEpochs, it goes on from here. Views that live as long as this.
+  std::vector<std::span<std::byte>> State();
+
+  // The order of examples becomes what it is after so many epochs over `examples` of them. Only
+  // before the first epoch; costs what shuffling costs.
+  void SkipEpochs(uint32_t epochs, size_t examples);
+
  private:
   FmView View();
   FieldWeightedView FieldView();
+  void Shuffle(size_t examples);
 
   LearnerOptions options_;
   size_t blocks_;  // per feature

@@ -70,6 +70,13 @@ std::vector<uint64_t> Vocabulary::keys() const {
   return keys;
 }
 
+std::vector<uint8_t> Vocabulary::fields() const {
+  std::vector<uint8_t> fields;
+  fields.reserve(features_.size());
+  for (const Feature& feature : features_) fields.push_back(feature.field);
+  return fields;
+}
+
 uint32_t Vocabulary::Find(uint64_t key, uint8_t field) const {
   const auto it = rows_.find(key);
   return it != rows_.end() ? it->second : rare_rows_[field];

@@ -45,7 +45,8 @@ class Vocabulary {
   uint32_t Find(uint64_t key, uint8_t field) const;
 
   size_t size() const { return features_.size(); }
-  std::vector<uint64_t> keys() const;  // by row
+  std::vector<uint64_t> keys() const;   // by row
+  std::vector<uint8_t> fields() const;  // by row
   const Feature& operator[](size_t row) const { return features_[row]; }
   Feature& operator[](size_t row) { return features_[row]; }
 

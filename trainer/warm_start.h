@@ -38,9 +38,9 @@ absl::StatusOr<model::FeatureSchema> FeaturesOf(const WarmStart& start,
 // rare (Vocabulary::Prune). After those of the new rows.
 void AddFeatures(const WarmStart& start, Vocabulary& vocabulary);
 
-// Sets the parameters of features that the earlier model has, its w0 and field matrix. `vocabulary` is that of
-// the learner's keys. How far earlier steps went is not in the file: the learner's sums of squared
-// gradients begin anew.
+// Sets the parameters of features that the earlier model has, its w0 and field matrix. `vocabulary`
+// is that of the learner's keys. How far earlier steps went is not in the file: the learner's sums
+// of squared gradients begin anew.
 void SetParameters(const WarmStart& start, const Vocabulary& vocabulary, Learner& learner);
 
 }  // namespace fmserve::trainer

@@ -13,7 +13,7 @@ import unittest
 import zipfile
 
 FM = shutil.which("fm")
-COMMANDS = ["train", "eval", "predict", "explain", "inspect", "verify", "export", "import", "report"]
+COMMANDS = ["train", "tune", "eval", "predict", "explain", "inspect", "verify", "export", "import", "report"]
 SCHEMA = """\
 task: binary
 label: click

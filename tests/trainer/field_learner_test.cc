@@ -63,7 +63,7 @@ Learner MakeLearner(const LearnerOptions& options, std::span<const float> labels
 }
 
 FitResult FitTo(const FitOptions& options, const Examples& train, const Examples* valid) {
-  return Fit(options, Fielded().keys, train, valid, {}, Fielded().row_fields());
+  return Fit(options, {Fielded().keys, train, valid, Fielded().row_fields()}, {});
 }
 
 // Task, k, rank.

@@ -161,7 +161,7 @@ TEST(FitTest, RecoversAHiddenFmToTheNoiseOfItsClicks) {
   const Examples train = hidden.Draw(60000);
   const Examples valid = hidden.Draw(10000);
   const Examples test = hidden.Draw(20000);
-  const FitResult result = Fit(QuickOptions(), Keys(hidden.parameters.rows()), train, &valid, {});
+  const FitResult result = Fit(QuickOptions(), {Keys(hidden.parameters.rows()), train, &valid}, {});
   EXPECT_LT(TestLogloss(result.parameters, test), hidden.BayesLogloss(test) + 0.01);
 }
 
@@ -170,9 +170,9 @@ TEST(FitTest, TwoThreadsLearnAsWellAsOne) {
   const Examples train = hidden.Draw(30000);
   const Examples valid = hidden.Draw(10000);
   FitOptions options = QuickOptions();
-  const FitResult one = Fit(options, Keys(hidden.parameters.rows()), train, &valid, {});
+  const FitResult one = Fit(options, {Keys(hidden.parameters.rows()), train, &valid}, {});
   options.learner.threads = 2;
-  const FitResult two = Fit(options, Keys(hidden.parameters.rows()), train, &valid, {});
+  const FitResult two = Fit(options, {Keys(hidden.parameters.rows()), train, &valid}, {});
   EXPECT_NEAR(*two.best().valid->logloss, *one.best().valid->logloss, 0.005);
 }
 
@@ -181,13 +181,13 @@ TEST(FitTest, OneThreadAndOneSeedRepeatThemselvesBitByBit) {
   const Examples train = hidden.Draw(2000);
   FitOptions options = QuickOptions();
   options.epochs = 3;
-  const FitResult first = Fit(options, Keys(hidden.parameters.rows()), train, nullptr, {});
-  const FitResult again = Fit(options, Keys(hidden.parameters.rows()), train, nullptr, {});
+  const FitResult first = Fit(options, {Keys(hidden.parameters.rows()), train}, {});
+  const FitResult again = Fit(options, {Keys(hidden.parameters.rows()), train}, {});
   EXPECT_EQ(first.parameters.w0, again.parameters.w0);
   EXPECT_EQ(first.parameters.w, again.parameters.w);
   EXPECT_EQ(first.parameters.v, again.parameters.v);
   options.learner.seed = 2;
-  const FitResult other = Fit(options, Keys(hidden.parameters.rows()), train, nullptr, {});
+  const FitResult other = Fit(options, {Keys(hidden.parameters.rows()), train}, {});
   EXPECT_NE(first.parameters.v, other.parameters.v);
 }
 
@@ -199,7 +199,7 @@ TEST(FitTest, StopsWhenValidationGetsNoBetterAndKeepsTheBestEpoch) {
   options.learner.l2_factors = 0.0;
   options.epochs = 200;
   options.patience = 3;
-  const FitResult result = Fit(options, Keys(hidden.parameters.rows()), train, &valid, {});
+  const FitResult result = Fit(options, {Keys(hidden.parameters.rows()), train, &valid}, {});
   ASSERT_LT(result.epochs.size(), 200U);
   EXPECT_EQ(result.epochs.size(), result.best_epoch + options.patience);
   for (const EpochReport& report : result.epochs) {
@@ -214,7 +214,7 @@ TEST(FitTest, WithoutValidationRunsAllEpochs) {
   const Examples train = hidden.Draw(500);
   FitOptions options = QuickOptions();
   options.epochs = 4;
-  const FitResult result = Fit(options, Keys(hidden.parameters.rows()), train, nullptr, {});
+  const FitResult result = Fit(options, {Keys(hidden.parameters.rows()), train}, {});
   EXPECT_EQ(result.epochs.size(), 4U);
   EXPECT_EQ(result.best_epoch, 4U);
   EXPECT_EQ(result.parameters.rows(), hidden.parameters.rows());
@@ -224,7 +224,7 @@ TEST(FitTest, EndsInTheEpochWhoseLossIsNoNumber) {
   Examples train;
   for (int i = 0; i < 100; ++i) Add({{0, 1e30F}, {1, 1e30F}}, static_cast<float>(i % 2), train);
   for (const Examples* valid : {static_cast<const Examples*>(nullptr), &std::as_const(train)}) {
-    const FitResult result = Fit(QuickOptions(), Keys(2), train, valid, {});
+    const FitResult result = Fit(QuickOptions(), {Keys(2), train, valid}, {});
     EXPECT_EQ(result.epochs.size(), 1U);
     EXPECT_EQ(result.best_epoch, 0U);
   }
@@ -236,7 +236,7 @@ TEST(FitTest, WithoutValidationAnEarlierEpochIsNoSubstituteForTheLast) {
   FitOptions options = QuickOptions();
   options.learner.learning_rate = 1e30F;
   options.epochs = 3;
-  const FitResult result = Fit(options, Keys(2), train, nullptr, {});
+  const FitResult result = Fit(options, {Keys(2), train}, {});
   ASSERT_TRUE(std::isfinite(result.epochs.front().train_loss));
   ASSERT_FALSE(std::isfinite(result.epochs.back().train_loss));
   EXPECT_EQ(result.best_epoch, 0U);
@@ -253,7 +253,7 @@ TEST(FitTest, NegativesThatWereLeftOutAreMadeUpFor) {
   }
   FitOptions options = QuickOptions();
   options.learner.negatives = 0.2;
-  const FitResult result = Fit(options, Keys(hidden.parameters.rows()), sampled, &test, {});
+  const FitResult result = Fit(options, {Keys(hidden.parameters.rows()), sampled, &test}, {});
   EXPECT_NEAR(*result.best().valid->calibration, 1.0, 0.03);
   EXPECT_LT(TestLogloss(result.parameters, test), hidden.BayesLogloss(test) + 0.015);
   EXPECT_NEAR(TestLogloss(result.parameters, test), *result.best().valid->logloss, 1e-5)
@@ -268,9 +268,9 @@ TEST(FitTest, KeepsTheEpochWithTheBestAucWhenAsked) {
   options.learner.l2_factors = 0.0;
   options.patience = options.epochs;
   const std::vector<uint64_t> keys = Keys(hidden.parameters.rows());
-  const FitResult by_loss = Fit(options, keys, train, &valid, {});
+  const FitResult by_loss = Fit(options, {keys, train, &valid}, {});
   options.stop_on = StopMetric::kAuc;
-  const FitResult by_auc = Fit(options, keys, train, &valid, {});
+  const FitResult by_auc = Fit(options, {keys, train, &valid}, {});
   ASSERT_NE(by_auc.best_epoch, by_loss.best_epoch) << "the test tells nothing";
   for (const EpochReport& report : by_auc.epochs)
     EXPECT_LE(*report.valid->auc, *by_auc.best().valid->auc);
@@ -284,9 +284,9 @@ TEST(FitTest, StepsShrinkAfterEachEpochWhenAsked) {
     FitOptions options = QuickOptions();
     options.learner.step_decay = step_decay;
     options.epochs = 1;
-    const FitResult one = Fit(options, keys, train, nullptr, {});
+    const FitResult one = Fit(options, {keys, train}, {});
     options.epochs = 2;
-    const FitResult two = Fit(options, keys, train, nullptr, {});
+    const FitResult two = Fit(options, {keys, train}, {});
     double sum = 0.0;
     for (size_t i = 0; i < keys.size(); ++i)
       sum += std::abs(one.parameters.w[i] - two.parameters.w[i]);
