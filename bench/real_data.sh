@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains on the public data sets in DATA_DIR with the schemas of examples/, evaluates on their test
 # files and prints a table: plain and field-weighted FM, beside the figures of other tools' plain and
-# field-aware FM. Options were chosen on the valid files. Seed and one thread make a run repeat itself, so that the f16 and int8 files differ
+# field-aware FM. Options (model_options.json) were chosen on the valid files. Seed and one thread make a run repeat itself, so that the f16 and int8 files differ
 # from the f32 file in nothing but their encoding.
 #
 #   bench/real_data.sh [data set …]      default: all
@@ -31,26 +31,11 @@ if [[ -z ${OUT_DIR:-} ]]; then
 fi
 mkdir -p "$OUT_DIR"
 
-declare -A options=(
-  [criteo]="--k 8 --learning-rate 0.02 --l2-factors 0.3"
-  [avazu]="--k 8 --learning-rate 0.02 --l2-factors 0.1"
-  [mind]="--k 8 --learning-rate 0.05 --l2-factors 0.001"
-  [ml-1m]="--k 16 --learning-rate 0.1 --l2-factors 0.03"
-  [ml-100k]="--k 16 --learning-rate 0.05 --l2-factors 0.1 --l2-linear 0.02"
-  [frappe]="--k 16 --learning-rate 0.2 --l2-factors 0.03"
-)
-# With --kind fwfm. Those of avazu, mind and ml-1m are the options of the FM, of rank 2.
-declare -A field_weighted_options=(
-  [criteo]="--rank 8 --k 16 --learning-rate 0.02 --linear-learning-rate 0.1 --l2-factors 0.0001
-    --l2-linear 0.003 --init-stddev 0.01 --init-accumulator 300 --field-learning-rate 0.01"
-  [avazu]="--rank 2 ${options[avazu]}"
-  [mind]="--rank 2 ${options[mind]}"
-  [ml-1m]="--rank 2 ${options[ml-1m]}"
-  [ml-100k]="--rank 3 --k 8 --learning-rate 0.05 --l2-factors 0.2 --l2-linear 0.02
-    --init-accumulator 1 --step-decay 0.9 --field-learning-rate 0.003"
-  [frappe]="--rank 3 --k 16 --learning-rate 0.2 --l2-factors 0.06 --init-accumulator 1
-    --field-learning-rate 0.01 --init-field-stddev 1"
-)
+# options_of SET KIND
+options_of() {
+  python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]][sys.argv[3]])' \
+    "$repository/bench/model_options.json" "$1" "$2"
+}
 sets=("$@")
 ((${#sets[@]})) || sets=(criteo avazu mind ml-1m ml-100k frappe)
 
@@ -72,12 +57,13 @@ train_and_evaluate() {
 
 models=()
 for set in "${sets[@]}"; do
-  if [[ -z ${options[$set]:-} ]]; then
-    echo "real_data.sh: unknown data set '$set'; there are: ${!options[*]}" >&2
+  if [[ ! -f $repository/examples/$set.yaml ]]; then
+    echo "real_data.sh: unknown data set '$set'; there are: criteo avazu mind ml-1m ml-100k frappe" >&2
     exit 2
   fi
-  train_and_evaluate "$set" fm "${options[$set]}"
-  train_and_evaluate "$set" fwfm "${field_weighted_options[$set]}"
+  for kind in fm fwfm; do
+    train_and_evaluate "$set" "$kind" "$(options_of "$set" "$kind")"
+  done
   models+=("$set-fm" "$set-fwfm")
 done
 python3 "$repository/bench/real_data_table.py" "$OUT_DIR" "${models[@]}"

@@ -245,7 +245,7 @@ RunIdentity IdentityOf(const FitOptions& options, const Examples& train, const E
   return {{"task", std::string(Name(o.task))},
           {"--k", absl::StrCat(o.k)},
           {"--learning-rate", Exactly(o.learning_rate)},
-          {"--linear-learning-rate", Exactly(o.linear_learning_rate.value_or(o.learning_rate))},
+          {"--linear-learning-rate", o.linear_learning_rate ? Exactly(*o.linear_learning_rate) : ""},
           {"--l2-linear", Exactly(o.l2_linear)},
           {"--l2-factors", Exactly(o.l2_factors)},
           {"--init-stddev", Exactly(o.init_stddev)},

@@ -363,10 +363,10 @@ Lie RankLie(const char* name, uint32_t rank, std::string answer) {
 INSTANTIATE_TEST_SUITE_P(
     InTheFieldMatrix, LieTest,
     ::testing::Values(
-        RankLie("RankZero", 0, "section field matrix at offset 960: the rank is 0, not 1 to 16"),
+        RankLie("RankZero", 0, "section field matrix at offset 1024: the rank is 0, not 1 to 16"),
         RankLie("RankTooLarge", 17, "the rank is 17, not 1 to 16"),
         RankLie("RankThatWouldOverflow", 0xffffffff, "the rank is 4294967295"),
-        RankLie("RankOfFewerNumbers", 1, "24 bytes left over"),
+        RankLie("RankOfFewerNumbers", 1, "20 bytes left over"),
         RankLie("RankOfMoreNumbers", 3, "ends early"),
         Lie{"RankTimesK",
             [](Forgery& f) {
@@ -387,13 +387,13 @@ INSTANTIATE_TEST_SUITE_P(
             [](Forgery& f) {
               f.ChangeEntry(SectionType::kFieldMatrix, [](auto& e) { e.flags = 0; });
             },
-            "section field matrix at offset 960: it is not flagged as required",
+            "section field matrix at offset 1024: it is not flagged as required",
             absl::StatusCode::kDataLoss, Quantization::kF32, SampleKind::kFieldWeighted},
         Lie{"MatrixThatIsCut",
             [](Forgery& f) {
               f.ChangeEntry(SectionType::kFieldMatrix, [](auto& e) { e.size -= 4; });
             },
-            "ends early", absl::StatusCode::kDataLoss, Quantization::kF32,
+            "the padding before it is not zero", absl::StatusCode::kDataLoss, Quantization::kF32,
             SampleKind::kFieldWeighted}),
     LieName);
 

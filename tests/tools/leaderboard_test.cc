@@ -47,9 +47,9 @@ TEST(LeaderboardTest, TheTableShowsTheOptionsThatDiffer) {
   const auto ranking = RankTrials(
       std::vector<TrialResult>{At(0, 0, 0.5), At(1, 1, 0.25), At(2, 0, std::nullopt)}, false);
   EXPECT_EQ(LeaderboardText(ranking, kTrials, "logloss", 20),
-            "place  trial   logloss  epochs   k\n"
-            "    1      1   0.25000       3  16\n"
-            "    2      0   0.50000       1   8\n"
+            "place  trial  logloss   epochs   k\n"
+            "    1      1  0.25000        3  16\n"
+            "    2      0  0.50000        1   8\n"
             "    3      2  diverged       1  32\n");
   EXPECT_THAT(LeaderboardText(ranking, kTrials, "logloss", 1),
               ::testing::EndsWith("  16\nand 2 more\n"));

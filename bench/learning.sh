@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# How well, how fast and in how much memory `fm train` learns: the bars of quality on the public data sets in DATA_DIR, beside
+# the best figures of other tools, and those of speed. Exits with 1 if a bar is missed.
+#
+#   bench/learning.sh [--only quality|speed] [--sets criteo,frappe] [--turns 5] [--json FILE]
+#
+# DATA_DIR  where the data sets are (default: ../shared/data beside the repository)
+# FM        the fm program (default: build/release/bin/fm)
+#
+# Options are those of bench/model_options.json, which were chosen on the valid files. One seed and one thread: quality repeats itself.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+given=${DATA_DIR:+1} given=${given:-0}  # a folder that was named has to be there
+DATA_DIR=${DATA_DIR:-$repository/../shared/data}
+FM=${FM:-$repository/build/release/bin/fm}
+
+if [[ ! -d $DATA_DIR ]]; then
+  echo "learning.sh: there is no $DATA_DIR; set DATA_DIR to the folder of the public data sets."
+  echo "Nothing was measured."
+  exit "$given"
+fi
+if [[ ! -x $FM ]]; then
+  echo "learning.sh: there is no $FM; ./run build makes it, or set FM" >&2
+  exit 1
+fi
+exec python3 "$repository/bench/learning.py" --fm "$FM" --data "$DATA_DIR" "$@"
