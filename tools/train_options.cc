@@ -13,7 +13,6 @@ namespace {
 
 constexpr const char* kSgdOptions = "Options of --method sgd";
 constexpr const char* kGibbsOptions = "Options of --method gibbs";
-constexpr const char* kFieldOptions = "Options of --kind fwfm";
 constexpr uint32_t kDefaultRank = 3;
 
 CLI::Range Positive() { return {1e-30, 1e30}; }

@@ -242,24 +242,25 @@ RunIdentity IdentityOf(const FitOptions& options, const Examples& train, const E
   const LearnerOptions& o = options.learner;
   model::Hasher start;
   for (const std::span<std::byte> part : learner.State()) start.Update(part);
-  return {{"task", std::string(Name(o.task))},
-          {"--k", absl::StrCat(o.k)},
-          {"--learning-rate", Exactly(o.learning_rate)},
-          {"--linear-learning-rate", o.linear_learning_rate ? Exactly(*o.linear_learning_rate) : ""},
-          {"--l2-linear", Exactly(o.l2_linear)},
-          {"--l2-factors", Exactly(o.l2_factors)},
-          {"--init-stddev", Exactly(o.init_stddev)},
-          {"--init-accumulator", Exactly(o.init_accumulator)},
-          {"--step-decay", Exactly(o.step_decay)},
-          {"--rank", absl::StrCat(o.field.rank)},
-          {"--field-learning-rate", Exactly(o.field.learning_rate)},
-          {"--init-field-stddev", Exactly(o.field.init_stddev)},
-          {"--negatives", Exactly(o.negatives)},
-          {"--stop-on", options.stop_on == StopMetric::kAuc ? "auc" : "loss"},
-          {"--seed", absl::StrCat(o.seed)},
-          {"training rows", Fingerprint(train)},
-          {"validation rows", valid == nullptr ? "none" : Fingerprint(*valid)},
-          {kStart, Hex(start.Digest())}};
+  return {
+      {"task", std::string(Name(o.task))},
+      {"--k", absl::StrCat(o.k)},
+      {"--learning-rate", Exactly(o.learning_rate)},
+      {"--linear-learning-rate", o.linear_learning_rate ? Exactly(*o.linear_learning_rate) : ""},
+      {"--l2-linear", Exactly(o.l2_linear)},
+      {"--l2-factors", Exactly(o.l2_factors)},
+      {"--init-stddev", Exactly(o.init_stddev)},
+      {"--init-accumulator", Exactly(o.init_accumulator)},
+      {"--step-decay", Exactly(o.step_decay)},
+      {"--rank", absl::StrCat(o.field.rank)},
+      {"--field-learning-rate", Exactly(o.field.learning_rate)},
+      {"--init-field-stddev", Exactly(o.field.init_stddev)},
+      {"--negatives", Exactly(o.negatives)},
+      {"--stop-on", options.stop_on == StopMetric::kAuc ? "auc" : "loss"},
+      {"--seed", absl::StrCat(o.seed)},
+      {"training rows", Fingerprint(train)},
+      {"validation rows", valid == nullptr ? "none" : Fingerprint(*valid)},
+      {kStart, Hex(start.Digest())}};
 }
 
 absl::Status WriteCheckpoint(const std::string& path, const RunIdentity& identity,

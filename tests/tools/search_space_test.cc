@@ -101,6 +101,20 @@ TEST(SearchSpaceTest, WhatChangesTheRowsIsTheSameForAllTrials) {
   EXPECT_THAT(ErrorOf("negatives: [0.5, 1]"), HasSubstr("all trials share the rows"));
 }
 
+TEST(SearchSpaceTest, OptionsOfFieldWeightedModelsAreLeftOutOfOtherTrials) {
+  int weighted = 0;
+  for (const TrialOptions& trial :
+       DrawnOf("rank: [2, 3]\nkind: [fm, fwfm]\nk: {min: 1, max: 40}", 30)) {
+    const bool has_rank = trial.front().first == "rank";
+    EXPECT_EQ(trial[has_rank ? 1 : 0].second, has_rank ? "fwfm" : "fm");
+    weighted += has_rank;
+  }
+  EXPECT_GT(weighted, 0);
+  EXPECT_LT(weighted, 30);
+  EXPECT_THAT(ErrorOf("k: 8\nrank: 2"), HasSubstr("rank: only of kind: fwfm"));
+  EXPECT_THAT(ErrorOf("kind: fwfm\nrank: 17"), HasSubstr("--rank"));
+}
+
 TEST(SearchSpaceTest, SizesHaveLimits) {
   EXPECT_THAT(ErrorOf(std::string(kMaxSpaceBytes + 1, ' ')), HasSubstr("at most 65536 bytes"));
   EXPECT_THAT(ErrorOf("k: []"), HasSubstr("1 to 1000 values"));

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/text.h"
+#include "tools/train_report.h"
 #include "tools/tune/trial_options.h"
 
 namespace fmserve::tools {
@@ -43,6 +44,7 @@ class SpaceParser {
         Add(name, entry.second);
       }
     }
+    CheckKinds(root);
     if (!status_.ok()) return status_;
     return std::move(space_);
   }
@@ -54,8 +56,25 @@ class SpaceParser {
         absl::StrCat(name_, ":", where.Mark().line + 1, ": ", std::string(what)));
   }
 
+  void CheckKinds(const YAML::Node& root) {
+    const SearchDimension* of_field_weighted = nullptr;
+    for (const SearchDimension& dimension : space_.dimensions) {
+      const auto& choices = dimension.choices;
+      if (dimension.field_weighted) of_field_weighted = &dimension;
+      if (dimension.name == "kind" &&
+          std::find(choices.begin(), choices.end(), kFieldWeightedFm) != choices.end()) {
+        return;
+      }
+    }
+    if (of_field_weighted != nullptr) {
+      Fail(root, absl::StrCat(of_field_weighted->name, ": only of kind: ", kFieldWeightedFm,
+                              ", which this space does not have"));
+    }
+  }
+
   void Add(const std::string& name, const YAML::Node& node) {
-    SearchDimension dimension{.name = name, .choices = {}};
+    SearchDimension dimension{
+        .name = name, .choices = {}, .field_weighted = IsOfFieldWeighted(name)};
     if (IsSharedByTrials(name) && !node.IsScalar()) {
       return Fail(node, absl::StrCat(name, ": all trials share the rows; give one value"));
     }
@@ -124,7 +143,10 @@ class SpaceParser {
       return "";
     }
     TrainArguments ignored;
-    const absl::Status status = SetTrialOptions({{name, node.Scalar()}}, ignored);
+    TrialOptions options;
+    if (IsOfFieldWeighted(name)) options.emplace_back("kind", kFieldWeightedFm);
+    options.emplace_back(name, node.Scalar());
+    const absl::Status status = SetTrialOptions(options, ignored);
     if (!status.ok()) Fail(node, std::string(status.message()));
     return node.Scalar();
   }
@@ -183,15 +205,31 @@ absl::StatusOr<SearchSpace> ReadSearchSpace(const std::string& path) {
   return ParseSearchSpace(yaml, path);
 }
 
+namespace {
+
+TrialOptions DrawTrial(const SearchSpace& space, std::mt19937_64& random) {
+  TrialOptions all;
+  bool field_weighted = false;
+  for (const SearchDimension& dimension : space.dimensions) {
+    all.emplace_back(dimension.name, Draw(dimension, random));
+    if (dimension.name == "kind") field_weighted = all.back().second == kFieldWeightedFm;
+  }
+  TrialOptions options;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (field_weighted || !space.dimensions[i].field_weighted) options.push_back(std::move(all[i]));
+  }
+  return options;
+}
+
+}  // namespace
+
 std::vector<TrialOptions> DrawTrials(const SearchSpace& space, uint64_t seed, uint32_t trials) {
   std::mt19937_64 random(seed);
   std::set<TrialOptions> drawn;
   std::vector<TrialOptions> all;
   int failures = 0;
   while (all.size() < trials && failures < kMaxDrawsPerTrial) {
-    TrialOptions options;
-    for (const SearchDimension& dimension : space.dimensions)
-      options.emplace_back(dimension.name, Draw(dimension, random));
+    TrialOptions options = DrawTrial(space, random);
     const bool is_new = drawn.insert(options).second;
     failures = is_new ? 0 : failures + 1;
     if (is_new) all.push_back(std::move(options));

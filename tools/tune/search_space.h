@@ -31,6 +31,7 @@ struct SearchDimension {
   double max = 0.0;
   bool log_scale = false;  // then min > 0
   bool whole = false;
+  bool field_weighted = false;  // left out of trials of other kinds than fwfm
 };
 
 struct SearchSpace {

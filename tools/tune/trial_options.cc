@@ -25,14 +25,21 @@ bool IsTrialOption(std::string_view name) {
          std::end(kTrialOptions);
 }
 
+// What the parser of `fm train` says about the option.
+template <typename Question>
+std::string Ask(std::string_view name, Question question) {
+  TrainArguments arguments;
+  CLI::App app;
+  AddLearningOptions(app, arguments);
+  return question(*app.get_option(absl::StrCat("--", std::string(name))));
+}
+
 }  // namespace
 
 OptionType TypeOfTrialOption(std::string_view name) {
   if (!IsTrialOption(name)) return OptionType::kUnknown;
-  TrainArguments arguments;
-  CLI::App app;
-  AddLearningOptions(app, arguments);
-  const std::string type = app.get_option(absl::StrCat("--", std::string(name)))->get_type_name();
+  const std::string type =
+      Ask(name, [](const CLI::Option& option) { return option.get_type_name(); });
   if (absl::StartsWith(type, "UINT")) return OptionType::kWholeNumber;
   return absl::StartsWith(type, "FLOAT") ? OptionType::kNumber : OptionType::kText;
 }
@@ -41,6 +48,10 @@ std::string TrialOptionNames() {
   std::vector<std::string> names;
   for (const std::string_view name : kTrialOptions) names.emplace_back(name);
   return absl::StrJoin(names, ", ");
+}
+
+bool IsOfFieldWeighted(std::string_view name) {
+  return Ask(name, [](const CLI::Option& option) { return option.get_group(); }) == kFieldOptions;
 }
 
 bool IsSharedByTrials(std::string_view name) { return name == "negatives"; }

@@ -23,6 +23,9 @@ OptionType TypeOfTrialOption(std::string_view name);
 // All names that are not kUnknown, for messages.
 std::string TrialOptionNames();
 
+// Whether only trials of kind fwfm have it.
+bool IsOfFieldWeighted(std::string_view name);
+
 // What only one value may be given for: all trials share it.
 bool IsSharedByTrials(std::string_view name);
 

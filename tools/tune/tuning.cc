@@ -84,6 +84,12 @@ absl::StatusOr<SearchSpace> Prepare(const TuneArguments& arguments, Tuning& tuni
   absl::Status status = SetTrialOptions(SharedOptions(*space), plan.base);
   if (!status.ok()) return status;
   plan.trials = DrawTrials(*space, arguments.train.fit.learner.seed, arguments.trials);
+  for (const TrialOptions& trial : plan.trials) {
+    TrainArguments arguments_of_trial = plan.base;
+    status = SetTrialOptions(trial, arguments_of_trial);
+    if (!status.ok())
+      return absl::InvalidArgumentError(absl::StrCat(arguments.space, ": ", status.message()));
+  }
   if (plan.trials.size() < arguments.trials) {
     std::cerr << absl::StrFormat("%s: has no more than %d different trials\n", arguments.space,
                                  plan.trials.size());
