@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "model/field_matrix.h"
-#include "model/kernels/accumulate.h"
+#include "model/kernels/kernels.h"
 #include "model/types.h"
 
 namespace fmserve::model {

@@ -119,6 +119,7 @@ struct Registers {
 template <Quantization kQuantization>
 double AccumulateFieldsOf(const RowsView& rows, const FieldFactorsView& matrix,
                           const uint32_t* slots, const uint8_t* fields, const float* xs, size_t n,
+                          // NOLINTNEXTLINE(readability-non-const-parameter): it goes into the list
                           const float* sums_in, float* sums_out) {
   return AccumulateFieldWeighted<Registers, kQuantization>({.rows = rows,
                                                             .matrix = matrix,

@@ -32,6 +32,7 @@ std::vector<std::pair<std::string, std::string>> ModelLegend(const ReportData& d
 
 std::vector<PlotPoint> PointsOf(const std::vector<trainer::CurvePoint>& curve) {
   std::vector<PlotPoint> points;
+  points.reserve(curve.size());
   for (const trainer::CurvePoint& point : curve) points.emplace_back(point.x, point.y);
   return points;
 }

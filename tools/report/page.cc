@@ -88,8 +88,8 @@ std::string Cards(const ReportData& data) {
   std::string html = "<div class=\"cards\">\n";
   for (const ShownMeasure& shown : MeasuresOf(data)) {
     const Estimate& estimate = At(data.evaluation.first.measures, shown.measure);
-    absl::StrAppend(&html, "<div class=\"card\" data-measure=\"", std::string(Name(shown.measure)),
-                    "\"><span class=\"label\">", shown.name, "</span><b>",
+    absl::StrAppend(&html, R"(<div class="card" data-measure=")", std::string(Name(shown.measure)),
+                    R"("><span class="label">)", shown.name, "</span><b>",
                     FormatOptional(estimate.value), "</b><span>95 %: ", IntervalText(estimate),
                     "</span><span>", shown.reading, "</span></div>\n");
   }

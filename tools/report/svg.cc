@@ -70,8 +70,11 @@ PlotAxis PlotAxis::Linear(double low, double high, std::string label, AxisUnit u
   PlotAxis axis(low, high, std::move(label));
   const double step = NiceStep(axis.high_ - axis.low_, 6.0);
   const double first = std::ceil(axis.low_ / step - 1e-9);
-  for (double i = first; i * step <= axis.high_ + 1e-9 * step; ++i)
-    axis.ticks_.push_back({i * step, TickLabel(i * step, unit)});
+  const auto steps = static_cast<int>(std::floor(axis.high_ / step + 1e-9) - first);
+  for (int i = 0; i <= steps; ++i) {
+    const double value = (first + i) * step;
+    axis.ticks_.push_back({value, TickLabel(value, unit)});
+  }
   return axis;
 }
 
@@ -79,7 +82,8 @@ PlotAxis PlotAxis::Logarithmic(double low, double high, std::string label, AxisU
   PlotAxis axis(std::log10(low), std::log10(high), std::move(label));
   axis.logarithmic_ = true;
   const bool fine = axis.high_ - axis.low_ < 2.5;
-  for (double power = std::floor(axis.low_); power <= axis.high_; ++power) {
+  const auto last_power = static_cast<int>(std::floor(axis.high_));
+  for (auto power = static_cast<int>(std::floor(axis.low_)); power <= last_power; ++power) {
     for (const double factor : {1.0, 2.0, 5.0}) {
       const double value = factor * std::pow(10.0, power);
       const double place = std::log10(value);

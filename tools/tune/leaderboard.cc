@@ -34,6 +34,7 @@ std::vector<trainer::TrialResult> RankTrials(std::span<const trainer::TrialResul
     if (!added && result.job.rung > it->second.job.rung) it->second = result;
   }
   std::vector<trainer::TrialResult> ranking;
+  ranking.reserve(last.size());
   for (const auto& [trial, result] : last) ranking.push_back(result);
   const auto key = [&](const trainer::TrialResult& result) {
     const double metric = result.metric.value_or(0.0);

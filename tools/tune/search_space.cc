@@ -130,7 +130,7 @@ class SpaceParser {
                                        ", but min, max and scale"));
       }
     }
-    if (keys.count("min") == 0 || keys.count("max") == 0)
+    if (!keys.contains("min") || !keys.contains("max"))
       return Fail(node, absl::StrCat(name, ": a range has min and max"));
     if (!(dimension.min < dimension.max)) Fail(node, absl::StrCat(name, ": max must be above min"));
     if (dimension.log_scale && !(dimension.min > 0.0))

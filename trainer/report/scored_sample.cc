@@ -10,8 +10,8 @@ namespace {
 constexpr size_t kGroupsPerRow = 4;
 
 size_t CellBytes(const std::vector<std::string>& cells) {
-  size_t bytes = 0;
-  for (const std::string& cell : cells) bytes += sizeof(cell) + cell.size();
+  size_t bytes = cells.size() * sizeof(std::string);
+  for (const std::string& cell : cells) bytes += cell.size();
   return bytes;
 }
 

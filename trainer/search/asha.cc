@@ -8,11 +8,13 @@ namespace fmserve::trainer {
 
 std::vector<uint32_t> RungEpochs(uint32_t min_epochs, uint32_t max_epochs, uint32_t reduction) {
   std::vector<uint32_t> epochs;
-  for (double exact = max_epochs;; exact /= reduction) {
+  double exact = max_epochs;
+  while (true) {
     const auto rounded = static_cast<uint32_t>(std::lround(exact));
     if (rounded < min_epochs || rounded == 0 || (!epochs.empty() && rounded == epochs.back()))
       break;
     epochs.push_back(rounded);
+    exact /= reduction;
   }
   std::reverse(epochs.begin(), epochs.end());
   return epochs;
@@ -25,7 +27,7 @@ std::optional<uint32_t> Asha::Promotable(const Rung& rung) const {
   size_t left = rung.done.size() / reduction_;
   for (const auto& [loss, trial] : rung.done) {
     if (left-- == 0 || !std::isfinite(loss)) break;
-    if (rung.promoted.count(trial) == 0) return trial;
+    if (!rung.promoted.contains(trial)) return trial;
   }
   return std::nullopt;
 }

@@ -65,7 +65,7 @@ class Search {
       if (!job) return;
       std::optional<TrialResult> known = callbacks_.known(*job);
       const bool taken = known.has_value();
-      window_.push_back({.job = *job, .taken = taken, .result = std::move(known)});
+      window_.push_back({.job = *job, .taken = taken, .result = known});
     }
   }
 
