@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+import learning_ranks
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OPTIONS = ROOT / "bench" / "model_options.json"
 EPOCHS = 60  # at most; the valid file says when to stop
@@ -55,10 +57,11 @@ def paths_of(arguments, data):
     return {part: arguments.data / data / f"{part}.{suffix}" for part in ("train", "valid", "test")}
 
 
-def train(arguments, data, out, options, pin=(), valid="valid"):
+def train(arguments, data, out, options, prefix=(), valid="valid"):
     files = paths_of(arguments, data)
-    return run([*pin, arguments.fm, "train", "--schema", ROOT / "examples" / f"{data}.yaml", "--train", files["train"],
-                "--valid", files[valid], "--out", out, "--json", *options])
+    rows = ["--train", files["train"], *(["--valid", files[valid]] if valid else [])]
+    return run([*prefix, arguments.fm, "train", "--schema", ROOT / "examples" / f"{data}.yaml", *rows, "--out", out, "--json",
+                *options])
 
 
 def test_of(arguments, bar, model):
@@ -96,6 +99,20 @@ def quality(arguments, sets):
                 continue
             print(f"training {bar.data}, {bar.model}", file=sys.stderr, flush=True)
             yield quality_of(arguments, bar, options[bar.data][bar.model.partition(",")[0]], pathlib.Path(folder))
+
+
+def ranks(arguments, sets):
+    options = json.loads(OPTIONS.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        model = pathlib.Path(folder) / "model.fmw"
+
+        def train_by_ranks(data, words, prefix, valid):
+            return train(arguments, data, model, words, prefix, "valid" if valid else None)
+
+        def loss_of(data):
+            return run([arguments.fm, "eval", model, "--data", paths_of(arguments, data)["test"], "--json"])["logloss"]
+
+        yield from learning_ranks.ranks(sets, arguments.seeds, options, train_by_ranks, loss_of)
 
 
 def speed(arguments):
@@ -156,6 +173,14 @@ def print_speed(results):
     print_table(table)
 
 
+def print_ranks(results):
+    table = [["data", "ranks", "test logloss", "spread of seeds", "worse than one, %", "at most", ""]]
+    for r in results:
+        table.append([r["data"], str(r["ranks"]), f"{r['loss']:.4f}", f"{r['spread']:.4f}", f"{r['worse_percent']:+.2f}",
+                      f"{learning_ranks.MOST_WORSE_PERCENT}", verdict(r)])
+    print_table(table)
+
+
 def verdict(result):
     return {None: "", True: "met", False: "MISSED"}[result["met"]]
 
@@ -164,18 +189,22 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/learning.sh")
     parser.add_argument("--fm", type=pathlib.Path, required=True)
     parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--only", choices=["quality", "speed"])
+    parser.add_argument("--only", choices=["quality", "speed", "ranks"])
     parser.add_argument("--sets", default=",".join(sorted({bar.data for bar in BARS})))
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
-    report = {"quality": [], "speed": []}
-    if arguments.only != "speed":
+    report = {"quality": [], "speed": [], "ranks": []}
+    if arguments.only in (None, "quality"):
         report["quality"] = list(quality(arguments, arguments.sets.split(",")))
         print_quality(report["quality"])
-    if arguments.only != "quality":
+    if arguments.only in (None, "speed"):
         report["speed"] = list(speed(arguments))
         print_speed(report["speed"])
+    if arguments.only in (None, "ranks"):
+        report["ranks"] = list(ranks(arguments, arguments.sets.split(",")))
+        print_ranks(report["ranks"])
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     sys.exit(any(result["met"] is False for results in report.values() for result in results))

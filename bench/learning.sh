@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # How well, how fast and in how much memory `fm train` learns: the bars of quality on the public data sets in DATA_DIR, beside
-# the best figures of other tools, and those of speed. Exits with 1 if a bar is missed.
+# the best figures of other tools, those of speed, and what several ranks lose. Exits with 1 if a bar is missed.
 #
-#   bench/learning.sh [--only quality|speed] [--sets criteo,frappe] [--turns 5] [--json FILE]
+#   bench/learning.sh [--only quality|speed|ranks] [--sets criteo,frappe] [--turns 5] [--seeds 3] [--json FILE]
 #
 # DATA_DIR  where the data sets are (default: ../shared/data beside the repository)
 # FM        the fm program (default: build/release/bin/fm)
 #
 # Options are those of bench/model_options.json, which were chosen on the valid files. One seed and one thread: quality repeats itself.
+# Ranks are started by mpirun (apt-get install openmpi-bin); their losses are means over seeds.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

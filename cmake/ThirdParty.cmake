@@ -23,6 +23,16 @@ find_package(benchmark CONFIG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
+# Of Open MPI the C interface alone. It leaks on purpose, and the sanitizers would say so.
+set(FMSERVE_WITH_MPI FALSE)
+if(FMSERVE_MPI STREQUAL "ON")
+  pkg_check_modules(openmpi REQUIRED IMPORTED_TARGET ompi-c)
+  set(FMSERVE_WITH_MPI TRUE)
+elseif(FMSERVE_MPI STREQUAL "AUTO" AND NOT FMSERVE_SANITIZER AND NOT FMSERVE_FUZZ)
+  pkg_check_modules(openmpi QUIET IMPORTED_TARGET ompi-c)
+  set(FMSERVE_WITH_MPI ${openmpi_FOUND})
+endif()
+
 # Only bench/faiss_compare.cc wants these, and does without; Debian's faiss names OpenMP, but does not find it.
 find_package(OpenMP QUIET COMPONENTS CXX)
 find_package(faiss CONFIG QUIET)

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "trainer/row_files.h"
 
 namespace fmserve::tools {
 namespace {
@@ -61,7 +62,7 @@ absl::Status ScoreTable(TableModel& table_model, const std::string& data_path,
                         trainer::Labels labels,
                         const std::function<void(const trainer::Row&, float score)>& visit) {
   absl::StatusOr<std::unique_ptr<trainer::RowReader>> reader =
-      trainer::RowReader::Open(data_path, table_model.schema, labels);
+      trainer::OpenRows(data_path, table_model.schema, labels);
   if (!reader.ok()) return reader.status();
   trainer::Row row;
   while (true) {

@@ -20,8 +20,9 @@ CLI::Range Positive() { return {1e-30, 1e30}; }
 void AddCheckpointOptions(CLI::App& command, TrainArguments& arguments) {
   CLI::Option* const checkpoint =
       command
-          .add_option("--checkpoint", arguments.checkpoint.path,
-                      "Keep here what it takes to go on after a kill, until the model is written")
+          .add_option(
+              "--checkpoint", arguments.checkpoint.path,
+              "Keep here what it takes to go on after a kill or a signal, until training is done")
           ->type_name("FILE");
   AddDurationOption(command, "--checkpoint-every", arguments.checkpoint_every,
                     "Write it after an epoch when so much time has passed; after each if not given")

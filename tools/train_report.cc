@@ -118,8 +118,8 @@ std::string EpochText(model::Task task, const trainer::EpochReport& report) {
 
 model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& run) {
   const trainer::FitResult& result = run.fit;
-  const auto file_name = [](const std::string& path) {
-    return std::filesystem::path(path).filename().string();
+  const auto file_name = [](const std::filesystem::path& path) {
+    return (path.has_filename() ? path : path.parent_path()).filename().string();
   };
   model::Metadata metadata = {{std::string(trainer::kSchemaMetadataName), run.schema.yaml},
                               {"data.train.file", file_name(arguments.train)}};
@@ -137,6 +137,10 @@ model::Metadata TrainMetadata(const TrainArguments& arguments, const TrainRun& r
                             absl::StrCat(trainer::Loss(arguments.fit.learner.task, *report.valid)));
     }
   }
+  if (run.ranks > 1) {
+    metadata.emplace_back("option.ranks", absl::StrCat(run.ranks));
+    metadata.emplace_back("option.average_every", absl::StrCat(arguments.fit.average_every_rows));
+  }
   metadata.emplace_back("metric.best_epoch", absl::StrCat(result.best_epoch));
   metadata.emplace_back("metric.train.loss", absl::StrCat(result.best().train_loss));
   if (result.best().valid) AddMetrics("metric.valid.", *result.best().valid, metadata);
@@ -151,23 +155,26 @@ Json TrainSummary(const TrainArguments& arguments, const TrainRun& run,
   double train_seconds = 0.0;
   for (const trainer::EpochReport& report : result.epochs) train_seconds += report.seconds;
   const double epochs = static_cast<double>(result.epochs.size());
-  const trainer::Examples& examples = run.data.examples;
+  const auto rows = static_cast<double>(run.data.rows_count);
+  const auto nonzeros = static_cast<double>(run.data.entries_count);
   const double rate = train_seconds > 0.0 ? epochs / train_seconds : 0.0;
   Json json = {{"out", arguments.out},
-               {"rows", examples.size()},
+               {"rows", run.data.rows_count},
                {"features", run.data.vocabulary.size()},
-               {"nonzeros", examples.entries.size()},
+               {"nonzeros", run.data.entries_count},
                {"kind", arguments.kind},
                {"k", result.parameters.k},
                {"quantization", model::Name(arguments.pack.quantization)},
                {"epochs", result.epochs.size()},
                {"best_epoch", result.best_epoch},
+               {"stopped", result.stopped},
+               {"ranks", run.ranks},
                {"train_loss", result.best().train_loss},
                {"read_seconds", run.read_seconds},
                {"train_seconds", train_seconds},
-               {"read_rows_per_second", static_cast<double>(examples.size()) / run.read_seconds},
-               {"train_rows_per_second", static_cast<double>(examples.size()) * rate},
-               {"train_nonzeros_per_second", static_cast<double>(examples.entries.size()) * rate},
+               {"read_rows_per_second", rows / run.read_seconds},
+               {"train_rows_per_second", rows * rate},
+               {"train_nonzeros_per_second", nonzeros * rate},
                {"peak_memory_bytes", PeakMemoryBytes()},
                {"file_bytes", std::filesystem::file_size(arguments.out)},
                {"goldens", goldens.goldens},

@@ -3,6 +3,7 @@
 #define FMSERVE_TOOLS_TRAIN_REPORT_H_
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,7 @@
 #include "trainer/fit.h"
 #include "trainer/gibbs.h"
 #include "trainer/pack.h"
+#include "trainer/row_shard.h"
 #include "trainer/schema_yaml.h"
 #include "trainer/table_scorer.h"
 #include "trainer/warm_start.h"
@@ -28,7 +30,9 @@ inline constexpr char kGibbs[] = "gibbs";
 struct TrainArguments {
   std::string schema;
   std::string train;
-  std::string valid;            // "": none
+  std::string valid;  // "": none
+  std::string task;   // that the schema must have; "": any
+  trainer::ShardBy shard_by = trainer::ShardBy::kAuto;
   std::string warm_start;       // weight file; "": begins anew
   double unseen_weights = 1.0;  // trainer::WarmStart::unseen
   std::string out;
@@ -38,6 +42,7 @@ struct TrainArguments {
   trainer::GibbsOptions gibbs;
   trainer::CheckpointOptions checkpoint{};  // path "": none
   std::chrono::milliseconds checkpoint_every{0};
+  bool write_best = false;  // the file after each epoch that is the best so far
   trainer::PackOptions pack;
   bool no_names = false;
   bool json = false;
@@ -49,6 +54,7 @@ struct TrainRun {
   std::optional<trainer::Examples> valid{};
   double read_seconds = 0.0;  // of the training data
   std::optional<trainer::WarmStart> warm_start{};
+  uint32_t ranks = 1;  // that trained it together
   trainer::FitResult fit;
 };
 

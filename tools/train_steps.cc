@@ -25,14 +25,16 @@ trainer::ModelShape ShapeOf(const TrainArguments& arguments) {
 // Calls read(options) with a progress bar.
 template <typename Read>
 auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, const TrainRun& run,
-                      Read read) {
+                      trainer::Ranks& ranks, Read read) {
   Progress progress(absl::StrCat("reading ", path), 0);
   trainer::ReadOptions options;
   options.warm_start = run.warm_start ? &*run.warm_start : nullptr;
   options.shape = ShapeOf(arguments);
   options.seed = arguments.fit.learner.seed;
   options.negatives = arguments.fit.learner.negatives;
-  options.progress = [&](uint64_t rows) { progress.Update(rows); };
+  options.ranks = &ranks;
+  options.shard_by = arguments.shard_by;
+  if (ranks.rank() == 0) options.progress = [&](uint64_t rows) { progress.Update(rows); };
   return read(options);
 }
 
@@ -72,6 +74,11 @@ absl::Status CheckFits(const TrainArguments& arguments, const trainer::TrainingS
                                                    "if all lines of a libsvm file have the same "
                                                    "columns, give each a field of its own"));
   }
+  if (!arguments.task.empty() && arguments.task != model::Name(task)) {
+    return absl::InvalidArgumentError(absl::StrCat("--task ", arguments.task, ": the schema ",
+                                                   arguments.schema, " is of a ",
+                                                   std::string(model::Name(task)), " task"));
+  }
   if (task == model::Task::kBinary && arguments.method == kGibbs)
     return absl::InvalidArgumentError("--method gibbs: only of a regression");
   if (task == model::Task::kBinary) return absl::OkStatus();
@@ -82,28 +89,29 @@ absl::Status CheckFits(const TrainArguments& arguments, const trainer::TrainingS
   return absl::OkStatus();
 }
 
-absl::StatusOr<TrainRun> ReadRows(TrainArguments& arguments) {
+absl::StatusOr<TrainRun> ReadRows(TrainArguments& arguments, trainer::Ranks& ranks) {
   absl::StatusOr<trainer::TrainingSchema> schema = trainer::ReadSchemaYaml(arguments.schema);
   if (!schema.ok()) return schema.status();
   if (absl::Status status = CheckFits(arguments, *schema); !status.ok()) return status;
   arguments.fit.learner.task = arguments.pack.task = schema->task;
-  TrainRun run{.schema = *std::move(schema), .data = {}, .read_seconds = 0.0, .fit = {}};
+  TrainRun run{.schema = *std::move(schema), .data = {}, .ranks = ranks.size(), .fit = {}};
   if (absl::Status status = OpenWarmStart(arguments, run); !status.ok()) return status;
 
   const absl::Time start = absl::Now();
-  auto data =
-      ReadWithProgress(arguments.train, arguments, run, [&](const trainer::ReadOptions& options) {
+  auto data = ReadWithProgress(
+      arguments.train, arguments, run, ranks, [&](const trainer::ReadOptions& options) {
         return trainer::ReadTrainingData(arguments.train, run.schema, options);
       });
   if (!data.ok()) return data.status();
   run.data = *std::move(data);
   run.read_seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  std::cerr << absl::StrFormat("read %s: %d rows, %d features, %.1f s\n", arguments.train,
-                               run.data.examples.size(), run.data.vocabulary.size(),
-                               run.read_seconds);
+  if (ranks.rank() != 0) return run;
+  const std::string by = ranks.size() == 1 ? "" : absl::StrFormat(" by %d ranks", ranks.size());
+  std::cerr << absl::StrFormat("read %s%s: %d rows, %d features, %.1f s\n", arguments.train, by,
+                               run.data.rows_count, run.data.vocabulary.size(), run.read_seconds);
   if (!arguments.valid.empty()) {
-    auto examples =
-        ReadWithProgress(arguments.valid, arguments, run, [&](const trainer::ReadOptions& options) {
+    auto examples = ReadWithProgress(
+        arguments.valid, arguments, run, ranks, [&](const trainer::ReadOptions& options) {
           return trainer::ReadExamples(arguments.valid, run.schema, run.data, options);
         });
     if (!examples.ok()) return examples.status();
@@ -112,11 +120,14 @@ absl::StatusOr<TrainRun> ReadRows(TrainArguments& arguments) {
   return run;
 }
 
-absl::StatusOr<trainer::GoldenReport> WriteModel(TrainArguments& arguments, const TrainRun& run) {
+absl::Status WriteFile(TrainArguments& arguments, const TrainRun& run) {
   arguments.pack.created_unix_us = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
-  const absl::Status written = trainer::Pack(arguments.pack, run.data, run.fit.parameters,
-                                             TrainMetadata(arguments, run), arguments.out);
-  if (!written.ok()) return written;
+  return trainer::Pack(arguments.pack, run.data, run.fit.parameters, TrainMetadata(arguments, run),
+                       arguments.out);
+}
+
+absl::StatusOr<trainer::GoldenReport> WriteModel(TrainArguments& arguments, const TrainRun& run) {
+  if (absl::Status written = WriteFile(arguments, run); !written.ok()) return written;
   absl::StatusOr<trainer::GoldenReport> goldens = CheckFile(arguments.out);
   if (!goldens.ok()) {
     return absl::InternalError(absl::StrCat(

@@ -16,7 +16,8 @@ namespace fmserve::trainer {
 
 // A file of its own: the header of the whole one, if that has one, and some of its records.
 struct Chunk {
-  std::string path;  // of the whole file
+  std::string path;          // of the whole file
+  uint64_t file_number = 0;  // of the file in its data set (row_shard.h)
   TableFormat format = TableFormat::kTsv;
   std::string text;
   uint64_t lines_before = 0;  // what to add to a line number of `text` for that of the whole file;

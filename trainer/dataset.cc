@@ -10,6 +10,7 @@
 #include "trainer/measure.h"
 #include "trainer/parallel_chunks.h"
 #include "trainer/parsed_chunk.h"
+#include "trainer/rank_vocabulary.h"
 #include "trainer/value_text.h"
 
 namespace fmserve::trainer {
@@ -59,13 +60,44 @@ absl::Status CheckSizes(const std::string& path, const Examples& examples) {
   return absl::OkStatus();
 }
 
+void RenumberEntries(const std::vector<uint32_t>& new_rows, Examples& examples) {
+  for (Entry& entry : examples.entries) entry.row = new_rows[entry.row];
+}
+
+// Counts and vocabulary become those of all ranks.
+absl::Status Unite(Ranks& ranks, TrainingData& data) {
+  data.rows_count = data.examples.size();
+  data.entries_count = data.examples.entries.size();
+  if (ranks.size() == 1) return absl::OkStatus();
+  // Whole numbers up to 2^53.
+  std::vector<double> counts(data.missing_by_field.begin(), data.missing_by_field.end());
+  counts.push_back(static_cast<double>(data.rows_count));
+  counts.push_back(static_cast<double>(data.entries_count));
+  absl::Status status = ranks.SumInPlace(std::span<double>(counts));
+  if (!status.ok()) return status;
+  const size_t fields_count = data.missing_by_field.size();
+  for (size_t field = 0; field < fields_count; ++field)
+    data.missing_by_field[field] = static_cast<uint64_t>(counts[field]);
+  data.rows_count = static_cast<uint64_t>(counts[fields_count]);
+  data.entries_count = static_cast<uint64_t>(counts[fields_count + 1]);
+
+  const absl::StatusOr<std::vector<uint32_t>> new_rows = UniteVocabularies(ranks, data.vocabulary);
+  if (!new_rows.ok()) return new_rows.status();
+  RenumberEntries(*new_rows, data.examples);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const TrainingSchema& schema,
                                               const ReadOptions& options) {
+  OneRank alone;
+  Ranks& ranks = options.ranks != nullptr ? *options.ranks : alone;
+  const absl::StatusOr<RowShard> shard = ShardOf(path, options.shard_by, ranks);
+  if (!shard.ok()) return shard.status();
   absl::StatusOr<model::FeatureSchema> measured =
       options.warm_start ? FeaturesOf(*options.warm_start, schema, options.shape)
-                         : MeasureFields(path, schema, options.threads, options.progress);
+                         : MeasureFields(*shard, schema, options.threads, ranks, options.progress);
   if (!measured.ok()) return measured.status();
   TrainingData data;
   data.schema = *std::move(measured);
@@ -76,7 +108,7 @@ absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const Tra
   uint64_t rows_read = 0;
 
   absl::Status status = ParallelChunks(
-      path, schema, options.threads,
+      *shard, schema, options.threads,
       [&](Chunk chunk) { return ParseChunk(std::move(chunk), schema, data.schema, parse_options); },
       [&](ParsedChunk chunk) {
         Append(chunk.examples, AddFeatures(chunk, data.schema, data.vocabulary), data.examples);
@@ -86,7 +118,12 @@ absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const Tra
         rows_read += chunk.rows_read;
         if (options.progress) options.progress(rows_read);
       });
+  if (status.ok() && ranks.size() > 1 && data.examples.size() == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": rank ", ranks.rank(), " of ",
+                                                   ranks.size(), " has no rows; start fewer"));
+  }
   if (status.ok()) status = CheckSizes(path, data.examples);
+  if (status.ok()) status = Unite(ranks, data);
   if (!status.ok()) return status;
 
   if (options.warm_start) {
@@ -94,8 +131,7 @@ absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const Tra
     const auto& counts = options.warm_start->file->counts();
     if (counts) data.earlier_rows = counts->rows;
   }
-  const std::vector<uint32_t> new_rows = data.vocabulary.Prune(data.schema);
-  for (Entry& entry : data.examples.entries) entry.row = new_rows[entry.row];
+  RenumberEntries(data.vocabulary.Prune(data.schema), data.examples);
   data.samples = sample.Take();
   return data;
 }
@@ -103,8 +139,10 @@ absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const Tra
 absl::StatusOr<Examples> ReadExamples(const std::string& path, const TrainingSchema& schema,
                                       const TrainingData& data, const ReadOptions& options) {
   Examples examples;
+  const absl::StatusOr<RowShard> all = ShardOf(path, ShardBy::kAuto, OneRank());
+  if (!all.ok()) return all.status();
   absl::Status status = ParallelChunks(
-      path, schema, options.threads,
+      *all, schema, options.threads,
       [&](Chunk chunk) {
         return ParseKnown(std::move(chunk), schema, data.schema, data.vocabulary);
       },

@@ -11,7 +11,9 @@
 #include "absl/status/statusor.h"
 #include "model/feature_schema.h"
 #include "trainer/examples.h"
+#include "trainer/ranks.h"
 #include "trainer/row_sample.h"
+#include "trainer/row_shard.h"
 #include "trainer/schema_yaml.h"
 #include "trainer/vocabulary.h"
 #include "trainer/warm_start.h"
@@ -21,8 +23,10 @@ namespace fmserve::trainer {
 struct TrainingData {
   model::FeatureSchema schema;  // standardised fields measured
   Vocabulary vocabulary;
-  Examples examples;
-  std::vector<RawRow> samples;  // a few rows as they were read, drawn evenly, for goldens
+  Examples examples;            // of this rank; all else is of all ranks together
+  uint64_t rows_count = 0;      // of examples
+  uint64_t entries_count = 0;   // of their features
+  std::vector<RawRow> samples;  // a few rows as they were read, drawn evenly by rank 0, for goldens
   std::vector<uint64_t> missing_by_field;  // rows without a value
   uint64_t earlier_rows = 0;  // that the model was trained on which training goes on from
 };
@@ -32,16 +36,20 @@ struct ReadOptions {
   uint32_t samples = 31;
   double negatives = 1.0;  // the share of the rows with label 0 that is kept, above 0 to 1
   uint32_t threads = 0;    // that parse; 0: one for each processor; the result is the same
-  const WarmStart* warm_start = nullptr;          // its features are in the vocabulary, too
-  ModelShape shape{};                             // only asked with warm_start
+  const WarmStart* warm_start = nullptr;  // its features are in the vocabulary, too
+  ModelShape shape{};                     // only asked with warm_start
+  Ranks* ranks = nullptr;                 // that read together; null: one alone
+  ShardBy shard_by = ShardBy::kAuto;
   std::function<void(uint64_t rows)> progress{};  // rows read so far, now and then; may be empty
 };
 
-// Reads the file, twice if fields are to be measured. Of the rows with label 0 only a share is kept
-// if options.negatives says so, chosen by line number and seed; features are counted in what is
-// kept. InvalidArgument names file, line and what is wrong: no rows, no label, values that a field
-// refuses, a measured field without two different values, no row that counts, an earlier model that
-// does not fit (warm_start.h).
+// Reads the file, or all files of a folder, twice if fields are to be measured. Several ranks read
+// a part each (row_shard.h), and have one vocabulary in the end. Of the rows with label 0 only a
+// share is kept if options.negatives says so, chosen by file, line number and seed; features are
+// counted in what is kept. InvalidArgument names file, line and what is wrong: no rows, no label,
+// values that a field refuses, a measured field without two different values, no row that counts,
+// an earlier model that does not fit (warm_start.h), a rank without rows. Errors of RowFiles and
+// Ranks.
 absl::StatusOr<TrainingData> ReadTrainingData(const std::string& path, const TrainingSchema& schema,
                                               const ReadOptions& options);
 

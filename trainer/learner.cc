@@ -213,6 +213,17 @@ void Learner::Shuffle(size_t examples) {
   std::shuffle(order_.begin(), order_.end(), random_);
 }
 
+std::vector<std::span<float>> Learner::CommonParameters() {
+  // They are floats and nothing else.
+  static_assert(sizeof(LinearWeight) == 2 * sizeof(float));
+  static_assert(sizeof(RankBlock) == 2 * kRankLanes * sizeof(float));
+  std::vector<std::span<float>> parts = {{reinterpret_cast<float*>(&w0_), 2}};
+  if (!field_) return parts;
+  for (const std::span<std::byte> part : field_->State())
+    parts.emplace_back(reinterpret_cast<float*>(part.data()), part.size() / sizeof(float));
+  return parts;
+}
+
 std::vector<std::span<std::byte>> Learner::State() {
   std::vector<std::span<std::byte>> state = {
       std::as_writable_bytes(std::span(&decay_, 1)), std::as_writable_bytes(std::span(&w0_, 1)),
@@ -227,11 +238,26 @@ void Learner::SkipEpochs(uint32_t epochs, size_t examples) {
   for (uint32_t epoch = 0; epoch < epochs; ++epoch) Shuffle(examples);
 }
 
-double Learner::RunEpoch(const Examples& examples, const Progress& progress) {
+double Learner::RunPart(const Examples& examples, std::span<const uint32_t> order,
+                        const Progress& progress) {
+  Epoch epoch{.examples = examples, .order = order};
+  return field_ ? RunThreads(FieldView(), options_.threads, epoch, progress)
+                : RunThreads(View(), options_.threads, epoch, progress);
+}
+
+double Learner::RunEpoch(const Examples& examples, const Progress& progress, uint64_t parts,
+                         const PartDone& part_done) {
   Shuffle(examples.size());
-  Epoch epoch{.examples = examples, .order = order_};
-  const double loss = field_ ? RunThreads(FieldView(), options_.threads, epoch, progress)
-                             : RunThreads(View(), options_.threads, epoch, progress);
+  double loss = 0.0;
+  size_t begin = 0;
+  for (uint64_t part = 1; part <= parts; ++part) {
+    const size_t end = order_.size() * part / parts;
+    const std::span<const uint32_t> order = std::span(order_).subspan(begin, end - begin);
+    loss += RunPart(examples, order,
+                    progress ? [&](size_t done) { progress(begin + done); } : Progress());
+    if (part_done && !part_done(order)) break;
+    begin = end;
+  }
   decay_ *= static_cast<float>(options_.step_decay);
   double total = 0.0;
   for (size_t i = 0; i < examples.size(); ++i) total += examples.weight(i);

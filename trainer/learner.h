@@ -74,15 +74,26 @@ class Learner {
   // Called now and then from one thread with the number of examples done in this epoch.
   using Progress = std::function<void(size_t examples)>;
 
+  // Called with the numbers of the examples of a part when it is done; false ends the epoch.
+  using PartDone = std::function<bool(std::span<const uint32_t> examples)>;
+
   // One step per example, in a new random order. Returns the mean loss of the examples, by their
   // weights, each taken just before its step: logloss, or half the squared error for regression.
-  // Entries' rows must be below the number of keys.
-  double RunEpoch(const Examples& examples, const Progress& progress);
+  // Entries' rows must be below the number of keys. In `parts` of one size, behind each of which no
+  // thread is at work.
+  double RunEpoch(const Examples& examples, const Progress& progress, uint64_t parts = 1,
+                  const PartDone& part_done = nullptr);
 
   // Probabilities for a binary task, values for regression. predictions.size() == examples.size().
   void Predict(const Examples& examples, std::span<float> predictions);
 
   Parameters parameters() const;
+
+  // What steps change, to be written to while no other call is under way: the parameters of
+  // features, and those that every example has, w0 and the field matrix; beside each the sum of its
+  // squared gradients.
+  FmView View();
+  std::vector<std::span<float>> CommonParameters();
 
   // All that epochs change, but for the order of examples: copied into a learner that was made from
   // the same arguments, after SkipEpochs, it goes on from here. Views that live as long as this.
@@ -93,8 +104,9 @@ class Learner {
   void SkipEpochs(uint32_t epochs, size_t examples);
 
  private:
-  FmView View();
   FieldWeightedView FieldView();
+  double RunPart(const Examples& examples, std::span<const uint32_t> order,
+                 const Progress& progress);
   void Shuffle(size_t examples);
 
   LearnerOptions options_;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,20 @@ class Moments {
     squares_ += other.squares_ + delta * delta * count_ * other.count_ / count;
     count_ = count;
   }
+
+  // Becomes the moments of what all ranks have added.
+  absl::Status Unite(Ranks& ranks) {
+    if (ranks.size() == 1) return absl::OkStatus();  // to the last bit
+    double sums[] = {count_, count_ * mean_};
+    absl::Status status = ranks.SumInPlace(std::span<double>(sums));
+    if (!status.ok() || sums[0] == 0.0) return status;
+    const double mean = sums[1] / sums[0];
+    squares_ += count_ * (mean_ - mean) * (mean_ - mean);
+    count_ = sums[0];
+    mean_ = mean;
+    return ranks.SumInPlace(std::span<double>(&squares_, 1));
+  }
+
   double mean() const { return mean_; }
   double stddev() const { return count_ == 0.0 ? 0.0 : std::sqrt(squares_ / count_); }
 
@@ -72,13 +87,13 @@ absl::StatusOr<MeasuredChunk> MeasureChunk(Chunk chunk, const TrainingSchema& sc
 }  // namespace
 
 absl::StatusOr<model::FeatureSchema> MeasureFields(
-    const std::string& path, const TrainingSchema& schema, uint32_t threads,
+    const RowShard& shard, const TrainingSchema& schema, uint32_t threads, Ranks& ranks,
     const std::function<void(uint64_t rows)>& progress) {
   if (schema.fields_to_measure.empty()) return schema.features;
   std::vector<Moments> moments(schema.features.size());
   uint64_t rows = 0;
   const absl::Status status = ParallelChunks(
-      path, schema, threads, [&](Chunk chunk) { return MeasureChunk(std::move(chunk), schema); },
+      shard, schema, threads, [&](Chunk chunk) { return MeasureChunk(std::move(chunk), schema); },
       [&](const MeasuredChunk& chunk) {
         for (const size_t field : schema.fields_to_measure)
           moments[field].Add(chunk.moments[field]);
@@ -90,11 +105,12 @@ absl::StatusOr<model::FeatureSchema> MeasureFields(
   std::vector<model::Field> fields;
   for (size_t i = 0; i < schema.features.size(); ++i) fields.push_back(schema.features.field(i));
   for (const size_t field : schema.fields_to_measure) {
+    if (absl::Status united = moments[field].Unite(ranks); !united.ok()) return united;
     fields[field].mean = moments[field].mean();
     fields[field].stddev = moments[field].stddev();
     if (fields[field].stddev <= 0.0) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ": field '", fields[field].name,
+          absl::StrCat(shard.files.front().path, ": field '", fields[field].name,
                        "' cannot be standardised: it has no two different values"));
     }
   }

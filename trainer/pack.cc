@@ -92,12 +92,12 @@ model::Metadata DescribeData(const TrainingData& data) {
   for (size_t row = 0; row < data.vocabulary.size(); ++row)
     ++parameter_rows[data.vocabulary[row].field];
   model::Metadata metadata;
-  metadata.emplace_back("data.train.rows", absl::StrCat(data.examples.size()));
-  metadata.emplace_back("data.train.features", absl::StrCat(data.examples.entries.size()));
+  metadata.emplace_back("data.train.rows", absl::StrCat(data.rows_count));
+  metadata.emplace_back("data.train.features", absl::StrCat(data.entries_count));
   for (size_t field = 0; field < data.schema.size(); ++field) {
     const std::string prefix = absl::StrCat("field.", data.schema.field(field).name);
     const uint64_t missing = data.missing_by_field[field];
-    metadata.emplace_back(prefix + ".rows", absl::StrCat(data.examples.size() - missing));
+    metadata.emplace_back(prefix + ".rows", absl::StrCat(data.rows_count - missing));
     metadata.emplace_back(prefix + ".missing", absl::StrCat(missing));
     metadata.emplace_back(prefix + ".values",
                           absl::StrCat(data.vocabulary.distinct_values()[field]));
@@ -132,7 +132,7 @@ absl::Status Pack(const PackOptions& options, const TrainingData& data,
                               .schema = data.schema,
                               .field_matrix = parameters.field_matrix,
                               .with_names = options.with_names,
-                              .training_rows = data.earlier_rows + data.examples.size()});
+                              .training_rows = data.earlier_rows + data.rows_count});
   for (size_t row = 0; row < parameters.rows(); ++row) {
     const Feature& feature = data.vocabulary[row];
     absl::Status status = writer.AddRow({.key = feature.key,

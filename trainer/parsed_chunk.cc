@@ -42,9 +42,11 @@ void CloseExample(const Row& row, bool weighted, Examples& examples) {
 // Fills a ParsedChunk row by row.
 class ChunkBuilder {
  public:
-  ChunkBuilder(const model::FeatureSchema& schema, bool weighted, const ParseOptions& options)
+  ChunkBuilder(const model::FeatureSchema& schema, bool weighted, uint64_t file_number,
+               const ParseOptions& options)
       : schema_(schema),
         weighted_(weighted),
+        file_number_(file_number),
         options_(options),
         parsed_{.rows_read = 0,
                 .examples = {},
@@ -63,15 +65,18 @@ class ChunkBuilder {
       parsed_.examples.entries.push_back({id, features.xs[i]});
     }
     CloseExample(row, weighted_, parsed_.examples);
-    parsed_.sample.Show(row.line, row.cells);
+    parsed_.sample.Show(NumberOf(row), row.cells);
   }
 
   ParsedChunk Take() { return std::move(parsed_); }
 
  private:
+  // In the whole data set.
+  uint64_t NumberOf(const Row& row) const { return (file_number_ << 40) + row.line; }
+
   bool Keeps(const Row& row) const {
     if (options_.negatives >= 1.0 || *row.label != 0.0F) return true;
-    const uint64_t draw = DrawOfRow(options_.seed, row.line);
+    const uint64_t draw = DrawOfRow(options_.seed, NumberOf(row));
     return static_cast<double>(draw >> 11) * 0x1p-53 < options_.negatives;
   }
 
@@ -114,6 +119,7 @@ class ChunkBuilder {
 
   const model::FeatureSchema& schema_;
   const bool weighted_;
+  const uint64_t file_number_;
   const ParseOptions& options_;
   ParsedChunk parsed_;
   absl::flat_hash_map<uint64_t, uint32_t> ids_;
@@ -125,7 +131,7 @@ class ChunkBuilder {
 absl::StatusOr<ParsedChunk> ParseChunk(Chunk chunk, const TrainingSchema& schema,
                                        const model::FeatureSchema& features,
                                        const ParseOptions& options) {
-  ChunkBuilder builder(features, !schema.weight_column.empty(), options);
+  ChunkBuilder builder(features, !schema.weight_column.empty(), chunk.file_number, options);
   absl::Status status =
       ForEachRow(std::move(chunk), schema, features,
                  [&](const Row& row, const model::FeatureSpan& list) { builder.Add(row, list); });

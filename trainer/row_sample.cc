@@ -7,14 +7,14 @@
 
 namespace fmserve::trainer {
 
-uint64_t DrawOfRow(uint64_t seed, uint64_t line) {
-  return model::DictionaryHash::Mix(model::DictionaryHash::Mix(seed) + line);
+uint64_t DrawOfRow(uint64_t seed, uint64_t row) {
+  return model::DictionaryHash::Mix(model::DictionaryHash::Mix(seed) + row);
 }
 
-void RowSample::Show(uint64_t line, std::span<const std::string_view> cells) {
-  const uint64_t draw = DrawOfRow(seed_, line);
+void RowSample::Show(uint64_t number, std::span<const std::string_view> cells) {
+  const uint64_t draw = DrawOfRow(seed_, number);
   if (!IsWanted(draw)) return;
-  Add({.draw = draw, .line = line, .row = RawRow(cells.begin(), cells.end())});
+  Add({.draw = draw, .number = number, .row = RawRow(cells.begin(), cells.end())});
 }
 
 void RowSample::Merge(RowSample other) {
@@ -34,7 +34,7 @@ void RowSample::Add(Drawn drawn) {
 
 std::vector<RawRow> RowSample::Take() {
   std::sort(drawn_.begin(), drawn_.end(),
-            [](const Drawn& a, const Drawn& b) { return a.line < b.line; });
+            [](const Drawn& a, const Drawn& b) { return a.number < b.number; });
   std::vector<RawRow> rows;
   for (Drawn& drawn : drawn_) rows.push_back(std::move(drawn.row));
   drawn_.clear();

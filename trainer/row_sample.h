@@ -15,26 +15,26 @@ namespace fmserve::trainer {
 using RawRow = std::vector<std::string>;  // one cell per field of the schema
 
 // A number that a row draws, the same for one seed: evenly spread over all of 64 bits.
-uint64_t DrawOfRow(uint64_t seed, uint64_t line);
+uint64_t DrawOfRow(uint64_t seed, uint64_t row);
 
 // Keeps the rows that drew the lowest numbers (bottom-k sampling; Cohen and Kaplan 2007).
 class RowSample {
  public:
   RowSample(uint64_t seed, uint32_t wanted) : seed_(seed), wanted_(wanted) {}
 
-  // `line` is where the row begins in its file, each at most once.
-  void Show(uint64_t line, std::span<const std::string_view> cells);
+  // `number` tells the row from all others, and rises in the order of the data.
+  void Show(uint64_t number, std::span<const std::string_view> cells);
 
   // What `other` was shown. The seeds are the same.
   void Merge(RowSample other);
 
-  // In the order of the file. Once.
+  // In the order of the data. Once.
   std::vector<RawRow> Take();
 
  private:
   struct Drawn {
     uint64_t draw;
-    uint64_t line;
+    uint64_t number;
     RawRow row;
     bool operator<(const Drawn& other) const { return draw < other.draw; }
   };

@@ -57,7 +57,7 @@ class CheckpointTest : public ::testing::Test {
   absl::StatusOr<FitResult> UpTo(uint32_t epochs, const Examples* valid) {
     FitOptions options = options_;
     options.epochs = epochs;
-    return Fit(options, {keys_, train_, valid}, observer_, {.path = path_});
+    return Fit(options, {keys_, train_, valid}, observer_, {.path = path_}, alone_);
   }
 
   std::string ReadFile() const {
@@ -73,6 +73,7 @@ class CheckpointTest : public ::testing::Test {
   const Examples train_ = DrawExamples(700, 1);
   const Examples valid_ = DrawExamples(300, 2);
   FitOptions options_;
+  OneRank alone_;
   FitObserver observer_;
 };
 
@@ -144,7 +145,7 @@ TEST_F(CheckpointTest, WhatDiffersIsNamed) {
               HasSubstr("differs in validation rows;"));
   const Examples other = DrawExamples(700, 3);
   const absl::StatusOr<FitResult> other_rows =
-      Fit(options_, {keys_, other, &valid_}, {}, {.path = path_});
+      Fit(options_, {keys_, other, &valid_}, {}, {.path = path_}, alone_);
   EXPECT_TRUE(absl::IsFailedPrecondition(other_rows.status()));
   EXPECT_THAT(std::string(other_rows.status().message()), HasSubstr("differs in training rows;"));
   keys_[3] = 7;  // another value: its factors start elsewhere

@@ -43,12 +43,13 @@ absl::StatusOr<trainer::FitResult> TrialRunner::Learned(const trainer::TrialJob&
   const trainer::CheckpointOptions checkpoint = {.path = shelf_.PathOf(job.trial),
                                                  .every_seconds = kCheckpointEverySeconds};
   const auto fit = [&] {
+    trainer::OneRank alone;
     return trainer::Fit(arguments->fit,
                         {.keys = keys_,
                          .train = run_.data.examples,
                          .valid = &*run_.valid,
                          .fields = {.of_rows = fields_, .count = run_.data.schema.size()}},
-                        {}, checkpoint);
+                        {}, checkpoint, alone);
   };
   absl::StatusOr<trainer::FitResult> result = fit();
   const bool is_of_no_use =

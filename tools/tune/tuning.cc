@@ -240,7 +240,8 @@ absl::StatusOr<Json> Tune(const TuneArguments& arguments) {
   Tuning tuning;
   const absl::StatusOr<SearchSpace> space = Prepare(arguments, tuning);
   if (!space.ok()) return space.status();
-  absl::StatusOr<TrainRun> run = ReadRows(tuning.plan.base);
+  trainer::OneRank alone;
+  absl::StatusOr<TrainRun> run = ReadRows(tuning.plan.base, alone);
   if (!run.ok()) return run.status();
   tuning.run = *std::move(run);
   absl::StatusOr<Journal> journal =
