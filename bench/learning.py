@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+import learning_large
 import learning_ranks
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -181,6 +182,15 @@ def print_ranks(results):
     print_table(table)
 
 
+def print_large(results):
+    table = [["log", "what", "seconds", "peak memory", "over the parameters", "at most", ""]]
+    for r in results:
+        table.append([f"{r['rows']} rows, {r['gigabytes']:.1f} GB", r["name"], f"{r['seconds']:.0f}",
+                      f"{r['memory_mb']:.0f} MB", f"{r['over_mb']:.0f} MB", f"{learning_large.MOST_OVER_MB:.0f} MB",
+                      verdict(r)])
+    print_table(table)
+
+
 def verdict(result):
     return {None: "", True: "met", False: "MISSED"}[result["met"]]
 
@@ -189,13 +199,14 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/learning.sh")
     parser.add_argument("--fm", type=pathlib.Path, required=True)
     parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--only", choices=["quality", "speed", "ranks"])
+    parser.add_argument("--only", choices=["quality", "speed", "ranks", "large"])
     parser.add_argument("--sets", default=",".join(sorted({bar.data for bar in BARS})))
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--large-rows", type=int, default=100_000_000)
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
-    report = {"quality": [], "speed": [], "ranks": []}
+    report = {"quality": [], "speed": [], "ranks": [], "large": []}
     if arguments.only in (None, "quality"):
         report["quality"] = list(quality(arguments, arguments.sets.split(",")))
         print_quality(report["quality"])
@@ -205,6 +216,9 @@ def main():
     if arguments.only in (None, "ranks"):
         report["ranks"] = list(ranks(arguments, arguments.sets.split(",")))
         print_ranks(report["ranks"])
+    if arguments.only in (None, "large"):
+        report["large"] = list(learning_large.large(run, arguments.fm, arguments.large_rows))
+        print_large(report["large"])
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     sys.exit(any(result["met"] is False for results in report.values() for result in results))

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # How well, how fast and in how much memory `fm train` learns: the bars of quality on the public data sets in DATA_DIR, beside
-# the best figures of other tools, those of speed, and what several ranks lose. Exits with 1 if a bar is missed.
+# the best figures of other tools, those of speed, what several ranks lose, and in how much memory a log is learned that does not
+# fit into it. Exits with 1 if a bar is missed.
 #
-#   bench/learning.sh [--only quality|speed|ranks] [--sets criteo,frappe] [--turns 5] [--seeds 3] [--json FILE]
+#   bench/learning.sh [--only quality|speed|ranks|large] [--sets criteo,frappe] [--turns 5] [--seeds 3] [--large-rows 100000000]
+#                     [--json FILE]
 #
 # DATA_DIR  where the data sets are (default: ../shared/data beside the repository)
 # FM        the fm program (default: build/release/bin/fm)
+# TMPDIR    where that log is generated (default: /tmp); it takes 330 bytes a row
 #
 # Options are those of bench/model_options.json, which were chosen on the valid files. One seed and one thread: quality repeats itself.
 # Ranks are started by mpirun (apt-get install openmpi-bin); their losses are means over seeds.

@@ -41,7 +41,7 @@ constexpr double kMaxMeansLossPercent = 0.5;
 // What the user sees of the epochs, and what becomes of the best.
 trainer::FitObserver Observer(TrainArguments& arguments, TrainRun& run, Progress& progress) {
   trainer::FitObserver observer;
-  const size_t rows = run.data.examples.size();
+  const uint64_t rows = run.data.rows().size();
   observer.progress = [&progress, rows](uint32_t epoch, size_t examples) {
     progress.Update((epoch - 1) * rows + examples);
   };
@@ -77,14 +77,14 @@ absl::StatusOr<trainer::FitResult> FitWithProgress(TrainArguments& arguments, Tr
   const bool gibbs = arguments.method == kGibbs;
   const uint64_t epochs =
       gibbs ? uint64_t{arguments.gibbs.burn_in} + arguments.gibbs.draws : options.epochs;
-  Progress progress("training", epochs * data.examples.size());
+  Progress progress("training", epochs * data.rows().size());
   trainer::FitObserver observer = Observer(arguments, run, progress);
   if (ranks.rank() != 0) observer.progress = nullptr;
   const std::vector<uint8_t> fields = data.vocabulary.fields();
   if (gibbs) return trainer::SampleGibbs(arguments.gibbs, fields, data.examples, valid, observer);
   const std::vector<uint64_t> keys = data.vocabulary.keys();
   const trainer::FitData fit_data = {.keys = keys,
-                                     .train = data.examples,
+                                     .train = data.rows(),
                                      .valid = valid,
                                      .fields = {.of_rows = fields, .count = data.schema.size()}};
   return trainer::Fit(options, fit_data, observer, arguments.checkpoint, ranks);
@@ -214,6 +214,18 @@ void AddTrain(CLI::App& app, int& exit_code) {
                    "of such files")
       ->required()
       ->type_name("FILE|DIR");
+  CLI::Option* const cache =
+      command
+          ->add_option("--cache", arguments->cache,
+                       "Keep the rows to learn from in this file, parsed, and only a part of them "
+                       "in memory; written anew when they change")
+          ->type_name("FILE");
+  command
+      ->add_option("--block-mib", arguments->block_mib,
+                   "How much of that file is in memory at once, and once more while it is read")
+      ->check(CLI::Range(1U, 1U << 16))
+      ->needs(cache)
+      ->capture_default_str();
   command->add_option("--valid", arguments->valid, "Rows that tell when to stop")
       ->type_name("FILE|DIR");
   command->add_option("--out", arguments->out, "Weight file to write")
@@ -240,6 +252,8 @@ void AddTrain(CLI::App& app, int& exit_code) {
       "ctr.fmw --k 16\n  mpirun -np 4 fm train --schema ctr.yaml --train days --valid last.tsv "
       "--out ctr.fmw");
   command->callback([arguments, &exit_code] {
+    if (!arguments->cache.empty() && arguments->method == kGibbs)
+      throw CLI::ValidationError("--cache", "--method gibbs needs all rows in memory");
     if (arguments->write_best && arguments->method == kGibbs)
       throw CLI::ValidationError("--write-best", "--method gibbs has one model, at the end");
     exit_code = RunTrain(*arguments);

@@ -42,6 +42,8 @@ struct TrainArguments {
   trainer::GibbsOptions gibbs;
   trainer::CheckpointOptions checkpoint{};  // path "": none
   std::chrono::milliseconds checkpoint_every{0};
+  std::string cache;        // trainer::ReadOptions::cache
+  uint32_t block_mib = 64;  // of rows of the cache in memory at once
   bool write_best = false;  // the file after each epoch that is the best so far
   trainer::PackOptions pack;
   bool no_names = false;

@@ -34,6 +34,8 @@ auto ReadWithProgress(const std::string& path, const TrainArguments& arguments, 
   options.negatives = arguments.fit.learner.negatives;
   options.ranks = &ranks;
   options.shard_by = arguments.shard_by;
+  options.cache = arguments.cache;
+  options.block_bytes = uint64_t{arguments.block_mib} << 20;
   if (ranks.rank() == 0) options.progress = [&](uint64_t rows) { progress.Update(rows); };
   return read(options);
 }

@@ -237,7 +237,7 @@ std::string Fingerprint(const Examples& examples, std::span<const uint64_t> keys
   return Hex(hasher.Digest());
 }
 
-RunIdentity IdentityOf(const FitOptions& options, const Examples& train, const Examples* valid,
+RunIdentity IdentityOf(const FitOptions& options, const TrainingRows& train, const Examples* valid,
                        Learner& learner) {
   const LearnerOptions& o = options.learner;
   model::Hasher start;
@@ -258,7 +258,7 @@ RunIdentity IdentityOf(const FitOptions& options, const Examples& train, const E
       {"--negatives", Exactly(o.negatives)},
       {"--stop-on", options.stop_on == StopMetric::kAuc ? "auc" : "loss"},
       {"--seed", absl::StrCat(o.seed)},
-      {"training rows", Fingerprint(train)},
+      {"training rows", train.Fingerprint()},
       {"validation rows", valid == nullptr ? "none" : Fingerprint(*valid)},
       {kStart, Hex(start.Digest())}};
 }
@@ -287,8 +287,7 @@ absl::Status WriteCheckpoint(const std::string& path, const RunIdentity& identit
 
 absl::StatusOr<std::optional<FitResult>> ReadCheckpoint(const std::string& path,
                                                         const RunIdentity& identity,
-                                                        uint32_t max_epochs, size_t train_examples,
-                                                        Learner& learner) {
+                                                        uint32_t max_epochs, Learner& learner) {
   errno = 0;
   Reader reader(path);
   if (!reader.is_open()) {
@@ -312,7 +311,6 @@ absl::StatusOr<std::optional<FitResult>> ReadCheckpoint(const std::string& path,
     if (!result.ok()) return result.status();
     if (!ReadBody(head, file_bytes, learner, *result, reader) || !reader.Finish())
       return Damaged(path, "its checksum");
-    learner.SkipEpochs(static_cast<uint32_t>(result->epochs.size()), train_examples);
     return std::optional<FitResult>(*std::move(result));
   } catch (const HeadJson::exception& error) {
     return Damaged(path, error.what());

@@ -32,7 +32,7 @@ std::string Fingerprint(const Examples& examples, std::span<const uint64_t> keys
 
 // Options that decide about the result, the examples, and `learner` as it is before its first
 // epoch. `valid` may be null.
-RunIdentity IdentityOf(const FitOptions& options, const Examples& train, const Examples* valid,
+RunIdentity IdentityOf(const FitOptions& options, const TrainingRows& train, const Examples* valid,
                        Learner& learner);
 
 // Replaces the file at `path` whole or not at all. `so_far` ends in the epoch that the learner has
@@ -47,8 +47,7 @@ absl::Status WriteCheckpoint(const std::string& path, const RunIdentity& identit
 // the learner is of no use.
 absl::StatusOr<std::optional<FitResult>> ReadCheckpoint(const std::string& path,
                                                         const RunIdentity& identity,
-                                                        uint32_t max_epochs, size_t train_examples,
-                                                        Learner& learner);
+                                                        uint32_t max_epochs, Learner& learner);
 
 }  // namespace fmserve::trainer
 

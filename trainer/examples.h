@@ -30,6 +30,27 @@ struct Examples {
   }
 };
 
+// What a learner has to know of all examples before it begins.
+struct LabelTotals {
+  double weights = 0.0;  // their sum; of examples without weights their number
+  double labels = 0.0;   // sum of weight * label
+
+  // `weights` may be empty.
+  void Add(std::span<const float> some_labels, std::span<const float> some_weights) {
+    for (size_t i = 0; i < some_labels.size(); ++i) {
+      const double weight = some_weights.empty() ? 1.0 : some_weights[i];
+      weights += weight;
+      labels += weight * some_labels[i];
+    }
+  }
+  static LabelTotals Of(std::span<const float> some_labels,
+                        std::span<const float> some_weights = {}) {
+    LabelTotals totals;
+    totals.Add(some_labels, some_weights);
+    return totals;
+  }
+};
+
 }  // namespace fmserve::trainer
 
 #endif  // FMSERVE_TRAINER_EXAMPLES_H_

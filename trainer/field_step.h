@@ -20,6 +20,7 @@
 #include "model/types.h"
 #include "trainer/examples.h"
 #include "trainer/fm_step.h"
+#include "trainer/fm_view.h"
 
 namespace fmserve::trainer {
 
@@ -53,6 +54,17 @@ struct FieldSums {
   __m128 sums[kMaxRankSums];            // S, one rank behind the other
   __m128 interactions[kMaxRankBlocks];  // q
 };
+
+// Vectors of 4 lanes of one feature, per rank.
+template <size_t kBlocks>
+constexpr size_t kVectors = 2 * (kBlocks == kAny ? kMaxBlocks : kBlocks);
+
+// One AdaGrad step on four parameters.
+FMSERVE_HOGWILD inline void Update(__m128 gradient, __m128 learning_rate, float* value, float* g2) {
+  const __m128 sum = _mm_load_ps(g2) + gradient * gradient;
+  _mm_store_ps(g2, sum);
+  _mm_store_ps(value, _mm_load_ps(value) - learning_rate * gradient / _mm_sqrt_ps(sum));
+}
 
 inline float SumLanes(__m128 x) { return (x[0] + x[1]) + (x[2] + x[3]); }
 
@@ -151,9 +163,8 @@ template <size_t kBlocks>
 FMSERVE_HOGWILD inline void StepOnFactors(const FieldWeightedView& view, const FieldSums& sums,
                                           float x, float error, float weight, FieldGradient& field,
                                           FactorBlock* row) {
-  constexpr size_t kVectors = kSums<kBlocks>;
   const size_t vectors = 2 * (kBlocks == kAny ? view.fm.blocks : kBlocks);
-  __m128 seen[kVectors];  // sum_r e_r u_r S_r
+  __m128 seen[kVectors<kBlocks>];  // sum_r e_r u_r S_r
   __m128 squares = _mm_setzero_ps();
 #pragma GCC unroll 8
   for (size_t i = 0; i < vectors; ++i) {

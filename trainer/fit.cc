@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "trainer/checkpoint.h"
-#include "trainer/rank_epochs.h"
+#include "trainer/epochs.h"
 
 namespace fmserve::trainer {
 namespace {
@@ -57,12 +57,12 @@ class Training {
         valid_(data.valid),
         observer_(observer),
         ranks_(ranks),
-        learner_(options.learner, data.keys, data.train.labels, data.train.weights, data.fields),
-        rank_epochs_(ranks, data.train, data.keys.size(), learner_) {
+        learner_(options.learner, data.keys, data.train.totals(), data.fields),
+        epochs_(options.learner.seed, ranks, data.train, data.keys.size(), learner_) {
     if (options.start) options.start(learner_);
   }
 
-  absl::Status Start() { return rank_epochs_.Start(options_.average_every_rows); }
+  absl::Status Start() { return epochs_.Start(options_.average_every_rows); }
 
   // Goes on behind the epochs of `result`, whose learner is learner().
   void GoOn(FitResult result) {
@@ -70,17 +70,17 @@ class Training {
     if (result_.best_epoch > 0) {
       const EpochReport& best = result_.best();
       best_loss_ = valid_ == nullptr ? best.train_loss : BadnessOf(best);
-      if (result_.best_epoch == epochs()) result_.parameters = learner_.parameters();
+      if (result_.best_epoch == epochs_done()) result_.parameters = learner_.parameters();
     }
     if (observer_.resumed) observer_.resumed(result_.epochs.back());
   }
 
   // What rank 0 goes on with becomes what all do.
-  absl::Status ShareStart(size_t train_examples);
+  absl::Status ShareStart();
 
   bool Done() const {
-    return result_.diverged || result_.stopped || epochs() >= options_.epochs ||
-           epochs() - result_.best_epoch >= options_.patience;
+    return result_.diverged || result_.stopped || epochs_done() >= options_.epochs ||
+           epochs_done() - result_.best_epoch >= options_.patience;
   }
 
   absl::Status RunEpoch();
@@ -89,7 +89,7 @@ class Training {
   FitResult& result() { return result_; }
 
  private:
-  uint32_t epochs() const { return static_cast<uint32_t>(result_.epochs.size()); }
+  uint32_t epochs_done() const { return static_cast<uint32_t>(result_.epochs.size()); }
   double BadnessOf(const EpochReport& report) const {
     return Badness(options_.stop_on, options_.learner.task, *report.valid);
   }
@@ -101,20 +101,20 @@ class Training {
   const FitObserver& observer_;
   Ranks& ranks_;
   Learner learner_;
-  RankEpochs rank_epochs_;
+  Epochs epochs_;
   FitResult result_;
   double best_loss_ = std::numeric_limits<double>::infinity();
 };
 
 absl::StatusOr<EpochReport> Training::LearnAndValidate() {
   EpochReport report;
-  report.epoch = epochs() + 1;
+  report.epoch = epochs_done() + 1;
   Learner::Progress progress;
   if (observer_.progress) {
     progress = [&](size_t examples) { observer_.progress(report.epoch, examples); };
   }
   const Clock::time_point start = Clock::now();
-  const absl::StatusOr<double> loss = rank_epochs_.Run(progress);
+  const absl::StatusOr<double> loss = epochs_.Run(report.epoch, progress);
   if (!loss.ok()) return loss.status();
   report.train_loss = *loss;
   report.seconds = SecondsSince(start);
@@ -153,7 +153,7 @@ absl::Status Training::Keep(const Verdict& verdict) {
   return observer_.best ? observer_.best(result_) : absl::OkStatus();
 }
 
-absl::Status Training::ShareStart(size_t train_examples) {
+absl::Status Training::ShareStart() {
   if (ranks_.size() == 1) return absl::OkStatus();
   uint64_t best_epoch = result_.best_epoch;
   absl::Status status =
@@ -170,10 +170,9 @@ absl::Status Training::ShareStart(size_t train_examples) {
   result_.best_epoch = static_cast<uint32_t>(best_epoch);
   for (const double loss : losses) {
     EpochReport& report = result_.epochs.emplace_back();
-    report.epoch = epochs();
+    report.epoch = epochs_done();
     report.train_loss = loss;
   }
-  learner_.SkipEpochs(epochs(), train_examples);
   return absl::OkStatus();
 }
 
@@ -184,7 +183,7 @@ absl::StatusOr<RunIdentity> IdentityOfAll(const FitOptions& options, const FitDa
   if (ranks.size() == 1) return identity;
   RunIdentity of_ranks = {{"number of ranks", absl::StrCat(ranks.size())},
                           {"--average-every", absl::StrCat(options.average_every_rows)}};
-  std::string fingerprint = Fingerprint(data.train);
+  const std::string fingerprint = data.train.Fingerprint();
   for (uint32_t root = 0; root < ranks.size(); ++root) {
     std::string theirs = fingerprint;
     absl::Status status = ranks.Broadcast(root, std::as_writable_bytes(std::span(theirs)));
@@ -201,9 +200,8 @@ class CheckpointFile {
   CheckpointFile(const CheckpointOptions& options, RunIdentity identity)
       : options_(options), identity_(std::move(identity)) {}
 
-  absl::StatusOr<std::optional<FitResult>> Read(uint32_t max_epochs, size_t train_examples,
-                                                Learner& learner) const {
-    return ReadCheckpoint(options_.path, identity_, max_epochs, train_examples, learner);
+  absl::StatusOr<std::optional<FitResult>> Read(uint32_t max_epochs, Learner& learner) const {
+    return ReadCheckpoint(options_.path, identity_, max_epochs, learner);
   }
 
   absl::Status Write(Training& training) {
@@ -239,11 +237,11 @@ absl::StatusOr<FitResult> Fit(const FitOptions& options, const FitData& data,
     if (!identity.ok()) return identity.status();
     if (ranks.rank() == 0) {
       file.emplace(checkpoint, *std::move(identity));
-      auto left = file->Read(options.epochs, data.train.size(), training.learner());
+      auto left = file->Read(options.epochs, training.learner());
       if (!left.ok()) return left.status();
       if (left->has_value()) training.GoOn(**std::move(left));
     }
-    if (absl::Status status = training.ShareStart(data.train.size()); !status.ok()) return status;
+    if (absl::Status status = training.ShareStart(); !status.ok()) return status;
   }
   while (!training.Done()) {
     absl::Status status = training.RunEpoch();

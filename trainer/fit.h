@@ -15,6 +15,7 @@
 #include "trainer/metrics.h"
 #include "trainer/parameters.h"
 #include "trainer/ranks.h"
+#include "trainer/training_rows.h"
 
 namespace fmserve::trainer {
 
@@ -34,7 +35,7 @@ struct FitOptions {
 
 struct EpochReport {
   uint32_t epoch = 0;       // from 1
-  double train_loss = 0.0;  // as Learner::RunEpoch returns it
+  double train_loss = 0.0;  // as Epochs::Run returns it
   double seconds = 0.0;     // of training, without validation
   std::optional<Metrics> valid;
   std::optional<double>
@@ -65,7 +66,7 @@ struct FitObserver {
 // What is learned from; all must outlive the call.
 struct FitData {
   std::span<const uint64_t> keys;   // of the features, by row (Learner)
-  const Examples& train;            // not empty
+  TrainingRows train;               // not empty
   const Examples* valid = nullptr;  // null: all epochs are run, and the last one is kept
   RowFields fields{};               // of a field-weighted model
 };
@@ -85,7 +86,7 @@ struct CheckpointOptions {
 // The same of several ranks, each with its own rows to learn from (dataset.h), and from where the
 // checkpoint is, if there is one.
 //
-// Ranks run epochs as rank_epochs.h says, with the same options and keys. Only rank 0 has rows to
+// Ranks run epochs as epochs.h says, with the same options and keys. Only rank 0 has rows to
 // validate with, checkpoint, `best`, `epoch_done` and, in the result, parameters; `stop` is asked
 // at all, and one is enough.
 //
@@ -93,8 +94,8 @@ struct CheckpointOptions {
 // interrupted. Epochs, patience and threads may differ from those of the run that wrote it. Leaves
 // a checkpoint now and then and behind the last epoch, but none of a loss that is not finite.
 //
-// Errors of ReadCheckpoint, WriteCheckpoint, observer.best and Ranks: after each of them the other
-// ranks wait in vain, until Ranks::EndAll.
+// Errors of TrainingRows, ReadCheckpoint, WriteCheckpoint, observer.best and Ranks: after each of
+// them the other ranks wait in vain, until Ranks::EndAll.
 absl::StatusOr<FitResult> Fit(const FitOptions& options, const FitData& data,
                               const FitObserver& observer, const CheckpointOptions& checkpoint,
                               Ranks& ranks);

@@ -101,7 +101,7 @@ class Sampler {
   const Parameters& parameters() const { return parameters_; }
 
   void Draw();
-  // Half the mean squared error, as Learner::RunEpoch has it.
+  // Half the mean squared error, as Epochs::Run has it.
   double TrainLoss() const { return 0.5 * SquaredError() / static_cast<double>(train_.size()); }
 
  private:

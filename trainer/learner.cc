@@ -6,65 +6,26 @@
 #include <atomic>
 #include <cmath>
 #include <numeric>
+#include <random>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "trainer/field_step.h"
+#include "trainer/fm_step.h"
 #include "trainer/keyed_random.h"
+#include "trainer/step_loop.h"
 
 namespace fmserve::trainer {
 namespace {
 
 constexpr size_t kChunkExamples = 512;  // what a thread takes at a time
 
-double BestConstant(model::Task task, std::span<const float> labels,
-                    std::span<const float> weights) {
-  double rows = 0.0;
-  double sum = 0.0;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    const double weight = weights.empty() ? 1.0 : weights[i];
-    rows += weight;
-    sum += weight * labels[i];
-  }
-  if (rows == 0.0) return 0.0;
-  if (task == model::Task::kRegression) return sum / rows;
+double BestConstant(model::Task task, const LabelTotals& totals) {
+  if (totals.weights == 0.0) return 0.0;
+  if (task == model::Task::kRegression) return totals.labels / totals.weights;
   // Half an example of each class keeps it finite when all labels are equal.
-  return std::log((sum + 0.5) / (rows - sum + 0.5));
+  return std::log((totals.labels + 0.5) / (totals.weights - totals.labels + 0.5));
 }
-
-// Random order means a cache miss at every turn: where an example lies, its entries, their
-// parameters. Each is asked for a few examples before it is needed.
-class Prefetcher {
- public:
-  Prefetcher(const FmView& fm, const Examples& examples, std::span<const uint32_t> order)
-      : fm_(fm), examples_(examples), order_(order) {}
-
-  // Inlined by force: g++ 12 takes a function that only prefetches for one without effect, and
-  // drops its calls.
-  [[gnu::always_inline]] void Before(size_t i) const {
-    if (i + 24 < order_.size()) __builtin_prefetch(&examples_.ends[order_[i + 24]]);
-    if (i + 12 < order_.size()) {
-      const std::span<const Entry> entries = examples_[order_[i + 12]];
-      Prefetch(entries.data(), entries.size_bytes());
-      __builtin_prefetch(&examples_.labels[order_[i + 12]]);
-    }
-    if (i + 2 < order_.size()) {
-      for (const Entry& entry : examples_[order_[i + 2]]) {
-        __builtin_prefetch(&fm_.linear[entry.row]);
-        Prefetch(&fm_.factors[entry.row * fm_.blocks], fm_.blocks * sizeof(FactorBlock));
-      }
-    }
-  }
-
- private:
-  [[gnu::always_inline]] static void Prefetch(const void* begin, size_t bytes) {
-    const char* line = static_cast<const char*>(begin);
-    for (size_t offset = 0; offset < bytes; offset += 64) __builtin_prefetch(line + offset);
-  }
-
-  const FmView& fm_;
-  const Examples& examples_;
-  std::span<const uint32_t> order_;
-};
 
 // While it lives, this thread takes subnormal numbers for 0: factors that L2 has all but wiped out
 // would otherwise make every step on them some hundred cycles dearer.
@@ -79,72 +40,41 @@ class FlushSubnormals {
   const unsigned int saved_ = _mm_getcsr();
 };
 
-// What the threads of an epoch share.
-struct Epoch {
-  const Examples& examples;
-  std::span<const uint32_t> order;
+// Every thread takes chunks of `size` examples until none is left: run(begin, end) returns the sum
+// of their losses. Returns the sum of all.
+template <typename Run>
+double RunThreads(size_t size, uint32_t threads, const Learner::Progress& progress,
+                  const Run& run) {
   std::atomic<size_t> next = 0;
-};
-
-// Takes chunks until none is left; returns the sum of their losses.
-template <size_t kBlocks, typename View>
-double RunChunks(const View& view, const FmView& fm, Epoch& epoch,
-                 const Learner::Progress& progress) {
-  const FlushSubnormals flush;
-  const Examples& examples = epoch.examples;
-  const Prefetcher prefetcher(fm, examples, epoch.order);
-  double loss = 0.0;
-  while (true) {
-    const size_t begin = epoch.next.fetch_add(kChunkExamples, std::memory_order_relaxed);
-    if (begin >= epoch.order.size()) return loss;
-    const size_t end = std::min(begin + kChunkExamples, epoch.order.size());
-    for (size_t i = begin; i < end; ++i) {
-      prefetcher.Before(i);
-      const uint32_t example = epoch.order[i];
-      loss += StepOnExample<kBlocks>(view, examples[example], examples.labels[example],
-                                     examples.weight(example));
-    }
-    if (progress) progress(end);
-  }
-}
-
-double RunChunks(const FmView& fm, Epoch& epoch, const Learner::Progress& progress) {
-  switch (fm.blocks) {
-    case 1:
-      return RunChunks<1>(fm, fm, epoch, progress);
-    case 2:
-      return RunChunks<2>(fm, fm, epoch, progress);
-    case 4:
-      return RunChunks<4>(fm, fm, epoch, progress);
-    default:
-      return RunChunks<kAny>(fm, fm, epoch, progress);
-  }
-}
-
-double RunChunks(const FieldWeightedView& view, Epoch& epoch, const Learner::Progress& progress) {
-  switch (view.fm.blocks) {
-    case 1:
-      return RunChunks<1>(view, view.fm, epoch, progress);
-    case 2:
-      return RunChunks<2>(view, view.fm, epoch, progress);
-    default:
-      return RunChunks<kAny>(view, view.fm, epoch, progress);
-  }
-}
-
-// Every thread takes a share of the chunks. Returns the sum of the losses.
-template <typename View>
-double RunThreads(const View& view, uint32_t threads, Epoch& epoch,
-                  const Learner::Progress& progress) {
   std::vector<double> losses(threads);
+  const auto take_chunks = [&](size_t thread) {
+    const FlushSubnormals flush;
+    while (true) {
+      const size_t begin = next.fetch_add(kChunkExamples, std::memory_order_relaxed);
+      if (begin >= size) return;
+      const size_t end = std::min(begin + kChunkExamples, size);
+      losses[thread] += run(begin, end);
+      if (thread == 0 && progress) progress(end);
+    }
+  };
   {
     std::vector<std::jthread> helpers;
-    for (size_t t = 1; t < losses.size(); ++t) {
-      helpers.emplace_back([&, t] { losses[t] = RunChunks(view, epoch, nullptr); });
-    }
-    losses[0] = RunChunks(view, epoch, progress);
+    for (size_t thread = 1; thread < threads; ++thread) helpers.emplace_back(take_chunks, thread);
+    take_chunks(0);
   }
   return std::accumulate(losses.begin(), losses.end(), 0.0);
+}
+
+double RunFieldSteps(const FieldWeightedView& view, const Examples& examples,
+                     std::span<const uint32_t> order, size_t begin, size_t end) {
+  switch (view.fm.blocks) {
+    case 1:
+      return RunSteps<1>(view, view.fm, examples, order, begin, end);
+    case 2:
+      return RunSteps<2>(view, view.fm, examples, order, begin, end);
+    default:
+      return RunSteps<kAny>(view, view.fm, examples, order, begin, end);
+  }
 }
 
 }  // namespace
@@ -154,16 +84,15 @@ std::string DescribeStart(const LearnerOptions& options) {
 }
 
 Learner::Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
-                 std::span<const float> labels, std::span<const float> weights,
-                 const RowFields& fields)
+                 const LabelTotals& totals, const RowFields& fields)
     : options_(options),
       blocks_((options.k + kLanes - 1) / kLanes),
-      w0_{static_cast<float>(BestConstant(options.task, labels, weights)),
+      steps_(SupportedFmSteps().back().run),
+      w0_{static_cast<float>(BestConstant(options.task, totals)),
           static_cast<float>(options.init_accumulator)},
       linear_(keys.size(), {0.0F, static_cast<float>(options.init_accumulator)}),
       factors_(keys.size() * blocks_),
-      prior_(static_cast<float>(std::log(options.negatives))),
-      random_(options.seed) {
+      prior_(static_cast<float>(std::log(options.negatives))) {
   if (options.field.rank > 0) field_.emplace(options.field, fields, options.seed);
   std::normal_distribution<float> normal(0.0F, static_cast<float>(options.init_stddev));
   for (size_t row = 0; row < keys.size(); ++row) {
@@ -205,14 +134,6 @@ FieldWeightedView Learner::FieldView() {
   return field_->View(View(), decay_ * static_cast<float>(options_.field.learning_rate));
 }
 
-void Learner::Shuffle(size_t examples) {
-  if (order_.size() != examples) {
-    order_.resize(examples);
-    std::iota(order_.begin(), order_.end(), 0U);
-  }
-  std::shuffle(order_.begin(), order_.end(), random_);
-}
-
 std::vector<std::span<float>> Learner::CommonParameters() {
   // They are floats and nothing else.
   static_assert(sizeof(LinearWeight) == 2 * sizeof(float));
@@ -234,42 +155,28 @@ std::vector<std::span<std::byte>> Learner::State() {
   return state;
 }
 
-void Learner::SkipEpochs(uint32_t epochs, size_t examples) {
-  for (uint32_t epoch = 0; epoch < epochs; ++epoch) Shuffle(examples);
-}
-
-double Learner::RunPart(const Examples& examples, std::span<const uint32_t> order,
-                        const Progress& progress) {
-  Epoch epoch{.examples = examples, .order = order};
-  return field_ ? RunThreads(FieldView(), options_.threads, epoch, progress)
-                : RunThreads(View(), options_.threads, epoch, progress);
-}
-
-double Learner::RunEpoch(const Examples& examples, const Progress& progress, uint64_t parts,
-                         const PartDone& part_done) {
-  Shuffle(examples.size());
-  double loss = 0.0;
-  size_t begin = 0;
-  for (uint64_t part = 1; part <= parts; ++part) {
-    const size_t end = order_.size() * part / parts;
-    const std::span<const uint32_t> order = std::span(order_).subspan(begin, end - begin);
-    loss += RunPart(examples, order,
-                    progress ? [&](size_t done) { progress(begin + done); } : Progress());
-    if (part_done && !part_done(order)) break;
-    begin = end;
+double Learner::Learn(const Examples& examples, std::span<const uint32_t> order,
+                      const Progress& progress) {
+  const FmView fm = View();
+  if (!field_) {
+    return RunThreads(order.size(), options_.threads, progress, [&](size_t begin, size_t end) {
+      return steps_(fm, examples, order, begin, end);
+    });
   }
-  decay_ *= static_cast<float>(options_.step_decay);
-  double total = 0.0;
-  for (size_t i = 0; i < examples.size(); ++i) total += examples.weight(i);
-  return total == 0.0 ? 0.0 : loss / total;
+  const FieldWeightedView view = FieldView();
+  return RunThreads(order.size(), options_.threads, progress, [&](size_t begin, size_t end) {
+    return RunFieldSteps(view, examples, order, begin, end);
+  });
 }
+
+void Learner::EndEpoch() { decay_ *= static_cast<float>(options_.step_decay); }
 
 void Learner::Predict(const Examples& examples, std::span<float> predictions) {
   const FmView fm = View();
   std::optional<FieldWeightedView> field_weighted;
   if (field_) field_weighted = FieldView();
   const auto run = [&](size_t begin, size_t end) {
-    __m128 sums[kSums<kAny>];
+    FmSums<kAny> sums;
     FieldSums field_sums;
     for (size_t i = begin; i < end; ++i) {
       const float score =

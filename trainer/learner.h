@@ -18,7 +18,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,7 +25,8 @@
 #include "model/types.h"
 #include "trainer/examples.h"
 #include "trainer/field_parameters.h"
-#include "trainer/fm_step.h"
+#include "trainer/fm_steps.h"
+#include "trainer/fm_view.h"
 #include "trainer/parameters.h"
 
 namespace fmserve::trainer {
@@ -56,14 +56,13 @@ struct LearnerOptions {
 // equal.
 std::string DescribeStart(const LearnerOptions& options);
 
-// Used by one thread, which may start others inside RunEpoch and Predict.
+// Used by one thread, which may start others inside Learn and Predict.
 class Learner {
  public:
   // Parameters for features with these keys; row r is that of keys[r]. w0 starts at the constant
-  // that fits `labels` best, by their weights (Examples::weights). `fields`, of every row, are
-  // those of a field-weighted model.
-  Learner(const LearnerOptions& options, std::span<const uint64_t> keys,
-          std::span<const float> labels, std::span<const float> weights = {},
+  // that fits the labels best, by the weights of the examples. `fields`, of every row, are those of
+  // a field-weighted model.
+  Learner(const LearnerOptions& options, std::span<const uint64_t> keys, const LabelTotals& totals,
           const RowFields& fields = {});
 
   // Where to begin instead (warm_start.h). `row` is that of a key; v.size() == options.k.
@@ -71,18 +70,16 @@ class Learner {
   void SetFeature(size_t row, float w, std::span<const float> v);
   void SetFieldMatrix(const model::FieldMatrix& matrix);  // of a field-weighted model, its rank
 
-  // Called now and then from one thread with the number of examples done in this epoch.
+  // Called now and then from one thread with the number of examples done in this call.
   using Progress = std::function<void(size_t examples)>;
 
-  // Called with the numbers of the examples of a part when it is done; false ends the epoch.
-  using PartDone = std::function<bool(std::span<const uint32_t> examples)>;
+  // One step for each of the examples with the numbers in `order`, in this order. Returns the sum
+  // of their losses, by their weights, each taken just before its step. Entries' rows must be below
+  // the number of keys.
+  double Learn(const Examples& examples, std::span<const uint32_t> order, const Progress& progress);
 
-  // One step per example, in a new random order. Returns the mean loss of the examples, by their
-  // weights, each taken just before its step: logloss, or half the squared error for regression.
-  // Entries' rows must be below the number of keys. In `parts` of one size, behind each of which no
-  // thread is at work.
-  double RunEpoch(const Examples& examples, const Progress& progress, uint64_t parts = 1,
-                  const PartDone& part_done = nullptr);
+  // Behind all examples (LearnerOptions::step_decay).
+  void EndEpoch();
 
   // Probabilities for a binary task, values for regression. predictions.size() == examples.size().
   void Predict(const Examples& examples, std::span<float> predictions);
@@ -95,30 +92,22 @@ class Learner {
   FmView View();
   std::vector<std::span<float>> CommonParameters();
 
-  // All that epochs change, but for the order of examples: copied into a learner that was made from
-  // the same arguments, after SkipEpochs, it goes on from here. Views that live as long as this.
+  // All that epochs change: copied into a learner that was made from the same arguments, it goes on
+  // from here. Views that live as long as this.
   std::vector<std::span<std::byte>> State();
-
-  // The order of examples becomes what it is after so many epochs over `examples` of them. Only
-  // before the first epoch; costs what shuffling costs.
-  void SkipEpochs(uint32_t epochs, size_t examples);
 
  private:
   FieldWeightedView FieldView();
-  double RunPart(const Examples& examples, std::span<const uint32_t> order,
-                 const Progress& progress);
-  void Shuffle(size_t examples);
 
   LearnerOptions options_;
   size_t blocks_;  // per feature
+  FmStepsFn steps_;
   LinearWeight w0_;
   std::vector<LinearWeight> linear_;
   std::vector<FactorBlock> factors_;
   std::optional<FieldParameters> field_;  // of a field-weighted model
   float decay_ = 1.0F;                    // of all learning rates, so far
   float prior_;                           // added to all scores
-  std::vector<uint32_t> order_;
-  std::mt19937_64 random_;
 };
 
 }  // namespace fmserve::trainer

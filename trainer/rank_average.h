@@ -17,7 +17,7 @@
 
 #include "absl/status/status.h"
 #include "trainer/examples.h"
-#include "trainer/fm_step.h"
+#include "trainer/fm_view.h"
 #include "trainer/ranks.h"
 
 namespace fmserve::trainer {

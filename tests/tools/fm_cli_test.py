@@ -128,6 +128,34 @@ class FmTest(unittest.TestCase):
         self.assertIn("m.fmw: it has k = 4, the new model k = 16; give --k 4", refused.stderr)
         self.assertEqual(fm(*common, "--out", on, "--unseen-weights", 0.5).returncode, 2)
 
+    def test_a_cache_is_read_instead_of_rows_that_did_not_change(self):
+        cache, out, checkpoint = self.dir / "rows.cache", self.dir / "cached.fmw", self.dir / "cached.ckpt"
+        common = ["train", "--schema", self.schema, "--train", self.table, "--valid", self.dir / "v.tsv", "--k", 4, "--cache",
+                  cache, "--json"]
+        first = json.loads(fm(*common, "--out", out, "--epochs", 15).stdout)
+        written = cache.stat().st_mtime_ns
+        scores = fm("predict", out, "--data", self.table, "--scores").stdout
+        self.assertEqual(first["rows"], 3000)
+        self.assertAlmostEqual(first["valid"]["logloss"], json.loads(self.trained.stdout)["valid"]["logloss"], delta=0.01)
+        self.assertEqual(fm(*common, "--out", out, "--epochs", 15).returncode, 0)
+        self.assertEqual(fm("predict", out, "--data", self.table, "--scores").stdout, scores)
+        self.assertEqual(cache.stat().st_mtime_ns, written, "nothing changed")
+        for kind in ("fm", "fwfm"):
+            done = fm(*common, "--out", out, "--epochs", 2, "--kind", kind, "--checkpoint", checkpoint)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(fm(*common, "--out", out, "--epochs", 2, "--block-mib", 1).returncode, 0)
+        self.assertNotEqual(cache.stat().st_mtime_ns, written, "other blocks")
+
+    def test_a_cache_is_for_steps_from_files(self):
+        cache, out = self.dir / "no.cache", self.dir / "none.fmw"
+        refused = fm("train", "--schema", self.schema, "--train", self.table, "--out", out, "--method", "gibbs", "--cache", cache)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("--method gibbs needs all rows in memory", refused.stderr)
+        self.assertEqual(fm("train", "--schema", self.schema, "--train", self.table, "--out", out, "--block-mib", 8).returncode, 2)
+        refused = fm("train", "--schema", self.schema, "--train", self.table, "--out", out, "--cache", self.dir / "no" / "cache")
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn("no/cache", refused.stderr)
+
     def test_gibbs_sampling_tells_what_the_mean_of_the_draws_costs(self):
         schema = self.dir / "stars.yaml"
         schema.write_text(SCHEMA.replace("task: binary", "task: regression"))

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/trainer/learn_all.h"
 #include "trainer/fit.h"
 #include "trainer/learner.h"
 #include "trainer/parameters.h"
@@ -59,7 +60,7 @@ void Append(const std::vector<Entry>& entries, float label, Examples& examples) 
 }
 
 Learner MakeLearner(const LearnerOptions& options, std::span<const float> labels) {
-  return Learner(options, Fielded().keys, labels, {}, Fielded().row_fields());
+  return Learner(options, Fielded().keys, LabelTotals::Of(labels), Fielded().row_fields());
 }
 
 FitResult FitTo(const FitOptions& options, const Examples& train, const Examples* valid) {
@@ -111,7 +112,7 @@ TEST_P(FieldGradientTest, AStepFollowsTheFiniteDifferencesOfTheLoss) {
   Append(entries_, 1.0F, examples);
   Learner learner = MakeLearner(options, std::vector<float>{0.0F, 1.0F});
   const Parameters before = learner.parameters();
-  learner.RunEpoch(examples, nullptr);
+  LearnAll(examples, learner);
   const Parameters after = learner.parameters();
 
   Parameters changed = before;
@@ -280,7 +281,7 @@ TEST(FieldLearnerTest, PredictsTheLinkOfTheDoubleSum) {
     for (const uint32_t threads : {1U, 3U}) {
       Learner learner = MakeLearner(
           {.k = k, .init_stddev = 0.5, .field = {.rank = 5}, .threads = threads}, examples.labels);
-      learner.RunEpoch(examples, nullptr);
+      LearnAll(examples, learner);
       std::vector<float> predictions(examples.size());
       learner.Predict(examples, predictions);
       const Parameters parameters = learner.parameters();
@@ -303,7 +304,7 @@ TEST(FieldLearnerTest, LinearWeightsTakeStepsOfTheirOwnSizeWhenAsked) {
                                    .field = {.rank = 2}},
                                   std::vector<float>{0.0F, 1.0F});
     const Parameters before = learner.parameters();
-    learner.RunEpoch(examples, nullptr);
+    LearnAll(examples, learner);
     const Parameters after = learner.parameters();
     return std::pair(after.w[0] - before.w[0], after.v[0] - before.v[0]);
   };

@@ -1,4 +1,5 @@
 #include "trainer/learner.h"
+#include "tests/trainer/learn_all.h"
 
 #include <gtest/gtest.h>
 
@@ -69,9 +70,9 @@ TEST_P(GradientTest, AStepFollowsTheFiniteDifferencesOfTheLoss) {
   Examples examples;
   Add({{0, 1.0F}, {2, -0.5F}, {3, 2.0F}}, 1.0F, examples);
   const std::vector<float> two_labels = {0.0F, 1.0F};
-  Learner learner(Options(), Keys(4), two_labels);
+  Learner learner(Options(), Keys(4), LabelTotals::Of(two_labels));
   const Parameters before = learner.parameters();
-  learner.RunEpoch(examples, nullptr);
+  LearnAll(examples, learner);
   const Parameters after = learner.parameters();
 
   const auto expect_gradient = [&](float& parameter, double step, const Parameters& changed) {
@@ -307,9 +308,9 @@ TEST(LearnerTest, AnExampleCountsAsMuchAsItsWeight) {
                      .l2_factors = 0.03,
                      .init_stddev = 0.3,
                      .init_accumulator = 1.0},
-                    Keys(2), labels);
+                    Keys(2), LabelTotals::Of(labels));
     const Parameters before = learner.parameters();
-    learner.RunEpoch(examples, nullptr);
+    LearnAll(examples, learner);
     const Parameters after = learner.parameters();
     return std::pair(GradientOfStep(after.w[1] - before.w[1]),
                      GradientOfStep(after.v[5] - before.v[5]));
@@ -327,16 +328,19 @@ TEST(LearnerTest, TheMeanLossIsThatOfTheWeights) {
   Add({{1, 1.0F}}, 5.0F, examples);
   examples.weights = {3.0F, 1.0F};
   Learner learner({.task = model::Task::kRegression, .k = 1, .learning_rate = 1e-9}, Keys(2),
-                  examples.labels, examples.weights);
+                  LabelTotals::Of(examples.labels, examples.weights));
   EXPECT_EQ(learner.parameters().w0, 3.5);
-  EXPECT_NEAR(learner.RunEpoch(examples, nullptr), (3 * 0.5 * 0.25 + 0.5 * 2.25) / 4, 1e-4);
+  EXPECT_NEAR(LearnAll(examples, learner), (3 * 0.5 * 0.25 + 0.5 * 2.25) / 4, 1e-4);
 }
 
 TEST(LearnerTest, StartsAtTheConstantThatFitsBest) {
   const std::vector<float> clicks = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-  EXPECT_NEAR(Learner({.k = 1}, Keys(1), clicks).parameters().w0, std::log(1.5 / 9.5), 1e-6);
+  EXPECT_NEAR(Learner({.k = 1}, Keys(1), LabelTotals::Of(clicks)).parameters().w0,
+              std::log(1.5 / 9.5), 1e-6);
   const std::vector<float> stars = {1, 5, 3, 5};
-  EXPECT_EQ(Learner({.task = model::Task::kRegression, .k = 1}, Keys(1), stars).parameters().w0,
+  EXPECT_EQ(Learner({.task = model::Task::kRegression, .k = 1}, Keys(1), LabelTotals::Of(stars))
+                .parameters()
+                .w0,
             3.5);
 }
 
@@ -344,7 +348,8 @@ TEST(LearnerTest, PredictsTheLinkOfTheScore) {
   Examples examples;
   for (int i = 0; i < 1000; ++i) Add({{0, 1.0F}, {1, 0.5F}}, static_cast<float>(i % 2), examples);
   for (const uint32_t threads : {1U, 3U}) {
-    Learner learner({.k = 5, .init_stddev = 0.5, .threads = threads}, Keys(2), examples.labels);
+    Learner learner({.k = 5, .init_stddev = 0.5, .threads = threads}, Keys(2),
+                    LabelTotals::Of(examples.labels));
     std::vector<float> predictions(examples.size());
     learner.Predict(examples, predictions);
     const double score = Score(learner.parameters(), examples[0]);
@@ -355,19 +360,22 @@ TEST(LearnerTest, PredictsTheLinkOfTheScore) {
 TEST(LearnerTest, AFeatureStartsTheSameInEveryLogWithTheSameSeed) {
   const std::vector<float> labels = {0.0F, 1.0F};
   const LearnerOptions options = {.k = 5, .seed = 3};
-  const Parameters here = Learner(options, std::vector<uint64_t>{11, 22, 33}, labels).parameters();
-  const Parameters there = Learner(options, std::vector<uint64_t>{33, 11}, labels).parameters();
+  const Parameters here =
+      Learner(options, std::vector<uint64_t>{11, 22, 33}, LabelTotals::Of(labels)).parameters();
+  const Parameters there =
+      Learner(options, std::vector<uint64_t>{33, 11}, LabelTotals::Of(labels)).parameters();
   EXPECT_TRUE(std::ranges::equal(here.factors(0), there.factors(1)));
   EXPECT_TRUE(std::ranges::equal(here.factors(2), there.factors(0)));
   EXPECT_FALSE(std::ranges::equal(here.factors(0), here.factors(1)));
   const Parameters other =
-      Learner({.k = 5, .seed = 4}, std::vector<uint64_t>{11}, labels).parameters();
+      Learner({.k = 5, .seed = 4}, std::vector<uint64_t>{11}, LabelTotals::Of(labels)).parameters();
   EXPECT_FALSE(std::ranges::equal(here.factors(0), other.factors(0)));
 }
 
 TEST(LearnerTest, FactorsStartWithTheDeviationAskedFor) {
   const Parameters start =
-      Learner({.k = 16, .init_stddev = 0.5}, Keys(5000), std::vector<float>{1.0F}).parameters();
+      Learner({.k = 16, .init_stddev = 0.5}, Keys(5000), LabelTotals{.weights = 1.0, .labels = 1.0})
+          .parameters();
   double sum = 0.0;
   double squares = 0.0;
   for (const float v : start.v) {

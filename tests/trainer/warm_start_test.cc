@@ -56,7 +56,7 @@ class WarmStartTest : public ::testing::Test {
   }
 
   static Parameters Begin(const WarmStart& start, const TrainingData& data) {
-    Learner learner({.k = 2}, data.vocabulary.keys(), data.examples.labels);
+    Learner learner({.k = 2}, data.vocabulary.keys(), LabelTotals::Of(data.examples.labels));
     SetParameters(start, data.vocabulary, learner);
     return learner.parameters();
   }
@@ -84,7 +84,8 @@ TEST_F(WarmStartTest, NewFeaturesBeginAsTheyWouldWithoutIt) {
   ASSERT_TRUE(data.ok()) << data.status();
   const uint32_t u3 = Row(*data, "user", "u3");
   const std::vector<uint64_t> keys = {data->vocabulary[u3].key};
-  const Parameters anew = Learner({.k = 2}, keys, data->examples.labels).parameters();
+  const Parameters anew =
+      Learner({.k = 2}, keys, LabelTotals::Of(data->examples.labels)).parameters();
   const Parameters parameters = Begin(start, *data);
   EXPECT_EQ(parameters.w[u3], 0.0F);
   EXPECT_THAT(parameters.factors(u3), Pointwise(FloatEq(), anew.factors(0)));
@@ -132,8 +133,8 @@ TEST_F(WarmStartTest, GoesOnFromTheFieldMatrix) {
   std::vector<uint8_t> fields;
   for (size_t row = 0; row < data->vocabulary.size(); ++row)
     fields.push_back(data->vocabulary[row].field);
-  Learner learner({.k = 2, .field = {.rank = 2}}, data->vocabulary.keys(), data->examples.labels,
-                  {}, {.of_rows = fields, .count = 3});
+  Learner learner({.k = 2, .field = {.rank = 2}}, data->vocabulary.keys(),
+                  LabelTotals::Of(data->examples.labels), {.of_rows = fields, .count = 3});
   SetParameters(start, data->vocabulary, learner);
   EXPECT_EQ(learner.parameters().field_matrix, yesterday.field_matrix);
 }
