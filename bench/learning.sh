@@ -10,7 +10,7 @@
 # FM        the fm program (default: build/release/bin/fm)
 # TMPDIR    where that log is generated (default: /tmp); it takes 330 bytes a row
 #
-# Options are those of bench/model_options.json, which were chosen on the valid files. One seed and one thread: quality repeats itself.
+# Options are those of bench/model_options.json, which were chosen on the valid files, seeds among them. One thread: quality repeats itself.
 # Ranks are started by mpirun (apt-get install openmpi-bin); their losses are means over seeds.
 set -euo pipefail
 

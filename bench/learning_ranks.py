@@ -21,7 +21,7 @@ def ranks(data_sets, seeds, options, train, loss_of):
     for data in DATA:
         if data not in data_sets:
             continue
-        words = options[data]["fm"].split()
+        words = options[data]["fm"].partition(" --seed ")[0].split()
         epochs = train(data, [*words, "--epochs", 60], [], True)["best_epoch"]
         means = {}
         for count in RANKS:
